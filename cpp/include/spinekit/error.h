@@ -16,6 +16,7 @@ enum class ErrorCode {
   kUnsupported,  // valid, but not handled
   kResource,     // disk, memory, permissions
   kCancelled,    // stopped by its cancel token
+  kVerification, // what was written is not what was meant
 };
 
 class Error : public std::exception {

@@ -15,9 +15,13 @@ namespace spinekit {
 namespace {
 
 struct Loop {
-  std::int64_t count;
-  const std::function<void(std::int64_t)>* body;
-  const CancelToken* cancel;
+  Loop(std::int64_t count_in, const std::function<void(std::int64_t)>& body_in,
+       const CancelToken& cancel_in)
+      : count(count_in), body(body_in), cancel(cancel_in) {}
+
+  const std::int64_t count;
+  const std::function<void(std::int64_t)>& body;
+  const CancelToken& cancel;
   std::atomic<std::int64_t> next{0};
   std::atomic<bool> failed{false};
   int helpers = 0;  // guarded by the executor's mutex
@@ -33,8 +37,8 @@ struct Loop {
       while (!failed.load(std::memory_order_relaxed)) {
         const std::int64_t index = next.fetch_add(1);
         if (index >= count) return;
-        cancel->check();
-        (*body)(index);
+        cancel.check();
+        body(index);
       }
     } catch (...) {
       const std::lock_guard lock(error_mutex);
@@ -116,7 +120,7 @@ Executor::State& Executor::state() {
 
 void Executor::parallel_for(std::int64_t count, const std::function<void(std::int64_t)>& body,
                             const CancelToken& cancel) {
-  Loop loop{.count = count, .body = &body, .cancel = &cancel};
+  Loop loop(count, body, cancel);
   State& shared = state();
   {
     const std::lock_guard lock(shared.mutex);

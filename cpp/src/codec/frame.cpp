@@ -1,0 +1,81 @@
+#include <openjpeg.h>
+
+#include <charls/charls.h>
+
+#include <cstring>
+
+#include "spinekit/codec.h"
+#include "spinekit/error.h"
+
+namespace spinekit {
+
+std::int64_t FrameFormat::sample_count() const {
+  return checked_product(checked_product(rows, columns, "Rows x Columns"), samples,
+                         "Rows x Columns x SamplesPerPixel");
+}
+
+std::int64_t FrameFormat::byte_count() const {
+  return checked_product(sample_count(), bits_allocated / 8, "bytes of a frame");
+}
+
+void check_plausible_size(std::int64_t samples, std::int64_t codestream_bytes) {
+  constexpr std::int64_t kAlwaysAllowed = std::int64_t{8} << 20;
+  constexpr std::int64_t kSamplesPerByte = 1024;
+  if (samples > kAlwaysAllowed && samples / kSamplesPerByte > codestream_bytes) {
+    throw_malformed("a codestream of " + std::to_string(codestream_bytes) + " bytes claims " +
+                    std::to_string(samples) + " samples, more than it can hold");
+  }
+}
+
+void store_component(const std::int32_t* values, int component, const FrameFormat& format,
+                     MutableBytes out) {
+  const std::int64_t pixels = format.rows * format.columns;
+  const auto stride = static_cast<std::int64_t>(format.samples);
+  if (format.bits_allocated == 8) {
+    std::uint8_t* target = out.data() + component;
+    for (std::int64_t i = 0; i < pixels; ++i) {
+      target[i * stride] = static_cast<std::uint8_t>(values[i]);
+    }
+    return;
+  }
+  std::uint8_t* target = out.data() + std::ptrdiff_t{2} * component;
+  for (std::int64_t i = 0; i < pixels; ++i) {
+    const auto value = static_cast<std::uint16_t>(values[i]);
+    target[2 * i * stride] = static_cast<std::uint8_t>(value & 0xFFU);
+    target[2 * i * stride + 1] = static_cast<std::uint8_t>(value >> 8U);
+  }
+}
+
+void store_samples(Bytes decoded, int precision, bool planar, const FrameFormat& format,
+                   MutableBytes out) {
+  const auto pixels = static_cast<std::size_t>(format.rows * format.columns);
+  const auto samples = static_cast<std::size_t>(format.samples);
+  const std::size_t coded_bytes = precision > 8 ? 2 : 1;
+  if (decoded.size() < pixels * samples * coded_bytes) {
+    throw_malformed("a codestream ends before its picture does");
+  }
+  const bool sign_extends = format.is_signed && precision < format.bits_allocated;
+  const bool same_width = static_cast<int>(8 * coded_bytes) == format.bits_allocated;
+  if (same_width && !sign_extends && (!planar || samples == 1)) {
+    std::memcpy(out.data(), decoded.data(), out.size());
+    return;
+  }
+  std::vector<std::int32_t> component(pixels);
+  const unsigned shift = 32U - static_cast<unsigned>(precision);
+  for (std::size_t c = 0; c < samples; ++c) {
+    for (std::size_t i = 0; i < pixels; ++i) {
+      const std::size_t at = (planar ? c * pixels + i : i * samples + c) * coded_bytes;
+      std::uint32_t bits = decoded[at];
+      if (coded_bytes == 2) bits |= static_cast<std::uint32_t>(decoded[at + 1]) << 8U;
+      component[i] = sign_extends ? static_cast<std::int32_t>(bits << shift) >> shift
+                                  : static_cast<std::int32_t>(bits);
+    }
+    store_component(component.data(), static_cast<int>(c), format, out);
+  }
+}
+
+std::vector<std::pair<std::string, std::string>> codec_versions() {
+  return {{"OpenJPEG", opj_version()}, {"CharLS", charls_get_version_string()}};
+}
+
+}  // namespace spinekit

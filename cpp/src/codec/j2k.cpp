@@ -1,0 +1,440 @@
+#include <openjpeg.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <memory>
+
+#include "spinekit/codec.h"
+#include "spinekit/error.h"
+
+namespace spinekit {
+namespace {
+
+constexpr std::uint16_t kSoc = 0xFF4F;
+constexpr std::uint16_t kCap = 0xFF50;
+constexpr std::uint16_t kSiz = 0xFF51;
+constexpr std::uint16_t kCod = 0xFF52;
+constexpr std::uint16_t kCoc = 0xFF53;
+constexpr std::uint16_t kSot = 0xFF90;
+
+struct CodecDeleter {
+  void operator()(opj_codec_t* codec) const { opj_destroy_codec(codec); }
+};
+struct StreamDeleter {
+  void operator()(opj_stream_t* stream) const { opj_stream_destroy(stream); }
+};
+struct ImageDeleter {
+  void operator()(opj_image_t* image) const { opj_image_destroy(image); }
+};
+using CodecPtr = std::unique_ptr<opj_codec_t, CodecDeleter>;
+using StreamPtr = std::unique_ptr<opj_stream_t, StreamDeleter>;
+using ImagePtr = std::unique_ptr<opj_image_t, ImageDeleter>;
+
+struct Messages {
+  std::string error;
+  std::vector<std::string> warnings;
+};
+
+std::string trimmed(const char* text) {
+  std::string line = text == nullptr ? "" : text;
+  while (!line.empty() && (line.back() == '\n' || line.back() == '\r')) line.pop_back();
+  return line;
+}
+
+void keep_error(const char* text, void* messages) {
+  auto& error = static_cast<Messages*>(messages)->error;
+  if (error.empty()) error = trimmed(text);
+}
+
+void keep_warning(const char* text, void* messages) {
+  constexpr std::size_t kEnough = 8;
+  auto& warnings = static_cast<Messages*>(messages)->warnings;
+  if (warnings.size() < kEnough) warnings.push_back(trimmed(text));
+}
+
+void listen(opj_codec_t* codec, Messages& messages) {
+  opj_set_error_handler(codec, keep_error, &messages);
+  opj_set_warning_handler(codec, keep_warning, &messages);
+}
+
+// ---- OpenJPEG streams over memory
+
+struct Writer {
+  Buffer bytes;
+  std::size_t position = 0;
+
+  static OPJ_SIZE_T write(void* data, OPJ_SIZE_T size, void* self) {
+    auto& writer = *static_cast<Writer*>(self);
+    const std::size_t end = writer.position + size;
+    if (end > writer.bytes.size()) writer.bytes.resize(end);
+    std::memcpy(writer.bytes.data() + writer.position, data, size);
+    writer.position = end;
+    return size;
+  }
+  static OPJ_OFF_T skip(OPJ_OFF_T count, void* self) {
+    static_cast<Writer*>(self)->position += static_cast<std::size_t>(count);
+    return count;
+  }
+  static OPJ_BOOL seek(OPJ_OFF_T offset, void* self) {
+    static_cast<Writer*>(self)->position = static_cast<std::size_t>(offset);
+    return OPJ_TRUE;
+  }
+};
+
+struct Reader {
+  Bytes bytes;
+  std::size_t position = 0;
+
+  static OPJ_SIZE_T read(void* data, OPJ_SIZE_T size, void* self) {
+    auto& reader = *static_cast<Reader*>(self);
+    const std::size_t left = reader.bytes.size() - reader.position;
+    if (left == 0) return static_cast<OPJ_SIZE_T>(-1);
+    const std::size_t count = std::min<std::size_t>(size, left);
+    std::memcpy(data, reader.bytes.data() + reader.position, count);
+    reader.position += count;
+    return count;
+  }
+  static OPJ_OFF_T skip(OPJ_OFF_T count, void* self) {
+    auto& reader = *static_cast<Reader*>(self);
+    const auto left = static_cast<OPJ_OFF_T>(reader.bytes.size() - reader.position);
+    const OPJ_OFF_T step = std::clamp<OPJ_OFF_T>(count, 0, left);
+    reader.position += static_cast<std::size_t>(step);
+    return step == count ? count : -1;
+  }
+  static OPJ_BOOL seek(OPJ_OFF_T offset, void* self) {
+    auto& reader = *static_cast<Reader*>(self);
+    if (offset < 0 || offset > static_cast<OPJ_OFF_T>(reader.bytes.size())) return OPJ_FALSE;
+    reader.position = static_cast<std::size_t>(offset);
+    return OPJ_TRUE;
+  }
+};
+
+// ---- encoding
+
+ImagePtr to_opj_image(Bytes frame, const FrameFormat& format) {
+  std::vector<opj_image_cmptparm_t> parameters(static_cast<std::size_t>(format.samples));
+  for (opj_image_cmptparm_t& parameter : parameters) {
+    parameter = {};
+    parameter.dx = parameter.dy = 1;
+    parameter.w = static_cast<OPJ_UINT32>(format.columns);
+    parameter.h = static_cast<OPJ_UINT32>(format.rows);
+    parameter.prec = static_cast<OPJ_UINT32>(format.bits_stored);
+    parameter.sgnd = format.is_signed ? 1U : 0U;
+  }
+  ImagePtr image(opj_image_create(static_cast<OPJ_UINT32>(format.samples), parameters.data(),
+                                  format.samples == 3 ? OPJ_CLRSPC_SRGB : OPJ_CLRSPC_GRAY));
+  if (!image) throw_resource("no memory for a J2K frame");
+  image->x1 = static_cast<OPJ_UINT32>(format.columns);
+  image->y1 = static_cast<OPJ_UINT32>(format.rows);
+
+  const std::int64_t pixels = format.rows * format.columns;
+  const std::int64_t stride = format.samples;
+  for (int c = 0; c < format.samples; ++c) {
+    OPJ_INT32* target = image->comps[c].data;
+    if (format.bits_allocated == 8) {
+      const std::uint8_t* source = frame.data() + c;
+      for (std::int64_t i = 0; i < pixels; ++i) {
+        const std::uint8_t raw = source[i * stride];
+        target[i] = format.is_signed ? static_cast<std::int8_t>(raw) : raw;
+      }
+    } else {
+      const std::uint8_t* source = frame.data() + std::ptrdiff_t{2} * c;
+      for (std::int64_t i = 0; i < pixels; ++i) {
+        const auto raw = static_cast<std::uint16_t>(source[2 * i * stride] |
+                                                    (source[2 * i * stride + 1] << 8U));
+        target[i] = format.is_signed ? static_cast<std::int16_t>(raw) : raw;
+      }
+    }
+  }
+  return image;
+}
+
+void set_rate(opj_cparameters_t& parameters, const FrameFormat& format,
+              const J2kEncoding& encoding) {
+  parameters.tcp_numlayers = 1;
+  parameters.tcp_rates[0] = 0;
+  if (encoding.quality > 0) {
+    parameters.cp_fixed_quality = 1;
+    parameters.tcp_distoratio[0] = static_cast<float>(encoding.quality);
+    return;
+  }
+  parameters.cp_disto_alloc = 1;
+  if (encoding.target_bytes > 0) {
+    const double raw_bytes =
+        static_cast<double>(format.sample_count()) * format.bits_stored / 8.0;
+    // A rate of 1 or less means "no limit" to OpenJPEG.
+    parameters.tcp_rates[0] =
+        static_cast<float>(std::max(raw_bytes / static_cast<double>(encoding.target_bytes), 1.0001));
+  }
+}
+
+// ---- reading headers
+
+class Cursor {
+ public:
+  explicit Cursor(Bytes bytes) : bytes_(bytes) {}
+  std::uint32_t take(int size) {
+    if (static_cast<std::size_t>(size) > bytes_.size() - position_) {
+      throw_malformed("J2K codestream: the header is cut off");
+    }
+    std::uint32_t value = 0;
+    for (int i = 0; i < size; ++i) value = (value << 8U) | bytes_[position_++];
+    return value;
+  }
+  [[nodiscard]] std::size_t position() const { return position_; }
+  void move_to(std::size_t position) {
+    if (position > bytes_.size()) throw_malformed("J2K codestream: the header is cut off");
+    position_ = position;
+  }
+
+ private:
+  Bytes bytes_;
+  std::size_t position_ = 0;
+};
+
+// The codestream itself: some writers put a whole JP2 file into a fragment.
+Bytes codestream_of(Bytes bytes) {
+  constexpr std::array<std::uint8_t, 4> kSocSiz{0xFF, 0x4F, 0xFF, 0x51};
+  constexpr std::array<std::uint8_t, 8> kJp2{0, 0, 0, 0x0C, 0x6A, 0x50, 0x20, 0x20};
+  if (bytes.size() >= kJp2.size() && std::equal(kJp2.begin(), kJp2.end(), bytes.begin())) {
+    const auto start =
+        std::search(bytes.begin(), bytes.end(), kSocSiz.begin(), kSocSiz.end());
+    return bytes.subspan(static_cast<std::size_t>(start - bytes.begin()));
+  }
+  return bytes;
+}
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+struct MainHeader {
+  J2kHeader image;
+  std::int64_t tiles = 1;
+  std::int64_t least_packets = 0;  // that a complete codestream of this header must hold
+};
+
+// Packets of one component over all tiles, from the SPcod or SPcoc parameters at the cursor.
+std::int64_t packets_of_component(Cursor& cursor, bool own_precincts, const MainHeader& header,
+                                  bool& reversible) {
+  const std::uint32_t levels = cursor.take(1);
+  if (levels > 32) throw_malformed("J2K codestream: more than 32 decomposition levels");
+  (void)cursor.take(3);  // code-block width, height, style
+  reversible = cursor.take(1) == 1;
+  std::int64_t packets = 0;
+  for (std::uint32_t r = 0; r <= levels; ++r) {
+    std::uint32_t size = 0xFF;
+    if (own_precincts) size = cursor.take(1);
+    const std::uint32_t shift = levels - r;
+    const std::int64_t scale = std::int64_t{1} << shift;
+    const std::int64_t width = std::int64_t{1} << (size & 0xFU);
+    const std::int64_t height = std::int64_t{1} << (size >> 4U);
+    packets += ceil_div(ceil_div(header.image.columns, scale), width) *
+               ceil_div(ceil_div(header.image.rows, scale), height);
+  }
+  return packets;
+}
+
+MainHeader read_main_header(Bytes codestream) {
+  Cursor cursor(codestream);
+  if (codestream.size() < 4 || cursor.take(2) != kSoc || cursor.take(2) != kSiz) {
+    throw_malformed("no J2K codestream: it does not begin with SOC and SIZ");
+  }
+  MainHeader header;
+  J2kHeader& image = header.image;
+  const std::size_t siz = cursor.position();
+  const std::uint32_t siz_length = cursor.take(2);
+  (void)cursor.take(2);  // Rsiz
+  const std::int64_t x1 = cursor.take(4);
+  const std::int64_t y1 = cursor.take(4);
+  const std::int64_t x0 = cursor.take(4);
+  const std::int64_t y0 = cursor.take(4);
+  const std::int64_t tile_width = cursor.take(4);
+  const std::int64_t tile_height = cursor.take(4);
+  const std::int64_t tile_x0 = cursor.take(4);
+  const std::int64_t tile_y0 = cursor.take(4);
+  image.components = static_cast<int>(cursor.take(2));
+  if (x1 <= x0 || y1 <= y0 || tile_width == 0 || tile_height == 0 || tile_x0 > x0 ||
+      tile_y0 > y0 || image.components == 0) {
+    throw_malformed("J2K codestream: impossible sizes in SIZ");
+  }
+  image.columns = x1 - x0;
+  image.rows = y1 - y0;
+  header.tiles = ceil_div(x1 - tile_x0, tile_width) * ceil_div(y1 - tile_y0, tile_height);
+  if (image.components > 4) {
+    throw_unsupported("J2K codestream of " + std::to_string(image.components) +
+                      " components, at most 4 are read");
+  }
+  for (int c = 0; c < image.components; ++c) {
+    const std::uint32_t depth = cursor.take(1);
+    const std::uint32_t dx = cursor.take(1);
+    const std::uint32_t dy = cursor.take(1);
+    const int precision = static_cast<int>(depth & 0x7FU) + 1;
+    const bool is_signed = (depth & 0x80U) != 0;
+    if (c == 0) {
+      image.precision = precision;
+      image.is_signed = is_signed;
+    }
+    if (dx != 1 || dy != 1 || precision != image.precision || is_signed != image.is_signed) {
+      throw_unsupported("J2K codestream whose components differ in size or depth");
+    }
+  }
+  cursor.move_to(siz + siz_length);
+
+  std::int64_t component_packets = 0;
+  std::int64_t layers = 1;
+  bool has_cod = false;
+  while (true) {
+    const std::uint32_t marker = cursor.take(2);
+    if (marker == kSot) break;
+    if (marker < 0xFF00U) throw_malformed("J2K codestream: damaged main header");
+    const std::size_t start = cursor.position();
+    const std::uint32_t length = cursor.take(2);
+    if (length < 2) throw_malformed("J2K codestream: damaged main header");
+    if (marker == kCap) image.high_throughput = true;
+    if (marker == kCod) {
+      has_cod = true;
+      const std::uint32_t style = cursor.take(1);
+      (void)cursor.take(1);  // progression order
+      layers = cursor.take(2);
+      image.color_transform = cursor.take(1) != 0;
+      component_packets = image.components * packets_of_component(cursor, (style & 1U) != 0, header,
+                                                                  image.reversible);
+    } else if (marker == kCoc) {
+      (void)cursor.take(1);  // the component; one byte, as there are fewer than 257
+      const std::uint32_t style = cursor.take(1);
+      bool reversible = false;
+      component_packets += packets_of_component(cursor, (style & 1U) != 0, header, reversible);
+    }
+    cursor.move_to(start + length);
+  }
+  if (!has_cod) throw_malformed("J2K codestream without COD");
+  if (layers < 1 || component_packets > (std::int64_t{1} << 40)) {
+    throw_malformed("J2K codestream: impossible number of packets");
+  }
+  header.least_packets = component_packets * layers;
+  return header;
+}
+
+}  // namespace
+
+J2kHeader read_j2k_header(Bytes codestream) {
+  return read_main_header(codestream_of(codestream)).image;
+}
+
+Buffer encode_j2k(Bytes frame, const FrameFormat& format, const J2kEncoding& encoding) {
+  if (static_cast<std::int64_t>(frame.size()) != format.byte_count()) {
+    throw_argument("J2K frame of " + std::to_string(frame.size()) + " bytes, expected " +
+                   std::to_string(format.byte_count()));
+  }
+  opj_cparameters_t parameters;
+  opj_set_default_encoder_parameters(&parameters);
+  set_rate(parameters, format, encoding);
+  parameters.irreversible = encoding.reversible ? 0 : 1;
+  parameters.tcp_mct = encoding.color_transform && format.samples == 3 ? 1 : 0;
+  parameters.mode = encoding.bypass ? 1 : 0;
+  const auto least_side =
+      static_cast<std::uint64_t>(std::max<std::int64_t>(std::min(format.rows, format.columns), 1));
+  parameters.numresolution = std::min(6, static_cast<int>(std::bit_width(least_side)));
+
+  ImagePtr image = to_opj_image(frame, format);
+  Messages messages;
+  const CodecPtr codec(opj_create_compress(OPJ_CODEC_J2K));
+  if (!codec) throw_resource("OpenJPEG gave no encoder");
+  listen(codec.get(), messages);
+  if (opj_setup_encoder(codec.get(), &parameters, image.get()) == OPJ_FALSE) {
+    throw_unsupported("OpenJPEG refuses the frame: " + messages.error);
+  }
+  Writer writer;
+  writer.bytes.reserve(static_cast<std::size_t>(
+      encoding.target_bytes > 0 ? encoding.target_bytes + 4096 : format.byte_count() / 2 + 4096));
+  constexpr OPJ_SIZE_T kStreamBuffer = OPJ_SIZE_T{1} << 16U;
+  const StreamPtr stream(opj_stream_create(kStreamBuffer, OPJ_FALSE));
+  if (!stream) throw_resource("OpenJPEG gave no stream");
+  opj_stream_set_user_data(stream.get(), &writer, nullptr);
+  opj_stream_set_write_function(stream.get(), Writer::write);
+  opj_stream_set_skip_function(stream.get(), Writer::skip);
+  opj_stream_set_seek_function(stream.get(), Writer::seek);
+  if (opj_start_compress(codec.get(), image.get(), stream.get()) == OPJ_FALSE ||
+      opj_encode(codec.get(), stream.get()) == OPJ_FALSE ||
+      opj_end_compress(codec.get(), stream.get()) == OPJ_FALSE) {
+    throw_resource("OpenJPEG could not encode the frame: " + messages.error);
+  }
+  return std::move(writer.bytes);
+}
+
+void decode_j2k(Bytes codestream, const FrameFormat& format, MutableBytes out,
+                std::vector<std::string>& warnings) {
+  codestream = codestream_of(codestream);
+  const MainHeader header = read_main_header(codestream);
+  const J2kHeader& info = header.image;
+  if (info.rows != format.rows || info.columns != format.columns ||
+      info.components != format.samples) {
+    throw_malformed("J2K codestream of " + std::to_string(info.rows) + " x " +
+                    std::to_string(info.columns) + " x " + std::to_string(info.components) +
+                    ", the header says " + std::to_string(format.rows) + " x " +
+                    std::to_string(format.columns) + " x " + std::to_string(format.samples));
+  }
+  if (info.precision > format.bits_allocated) {
+    throw_malformed("J2K codestream of " + std::to_string(info.precision) +
+                    " bits a sample, BitsAllocated is " + std::to_string(format.bits_allocated));
+  }
+  const auto size = static_cast<std::int64_t>(codestream.size());
+  check_plausible_size(format.sample_count(), size);
+  // A tile takes at least its SOT and SOD markers, a packet at least a byte: a header that
+  // promises far more would make the decoder take memory for nothing. The constants let through
+  // what is merely cut short.
+  constexpr std::int64_t kLeastTileBytes = 14;
+  if (header.tiles > std::max<std::int64_t>(size / kLeastTileBytes, 256) ||
+      header.least_packets > std::max<std::int64_t>(size, 65536)) {
+    throw_malformed("J2K codestream of " + std::to_string(size) + " bytes claims " +
+                    std::to_string(header.tiles) + " tiles and " +
+                    std::to_string(header.least_packets) + " packets, more than it can hold");
+  }
+
+  opj_dparameters_t parameters;
+  opj_set_default_decoder_parameters(&parameters);
+  Messages messages;
+  const CodecPtr codec(opj_create_decompress(OPJ_CODEC_J2K));
+  if (!codec) throw_resource("OpenJPEG gave no decoder");
+  listen(codec.get(), messages);
+  Reader reader{.bytes = codestream};
+  constexpr OPJ_SIZE_T kStreamBuffer = OPJ_SIZE_T{1} << 16U;
+  const StreamPtr stream(opj_stream_create(kStreamBuffer, OPJ_TRUE));
+  if (!stream) throw_resource("OpenJPEG gave no stream");
+  opj_stream_set_user_data(stream.get(), &reader, nullptr);
+  opj_stream_set_user_data_length(stream.get(), codestream.size());
+  opj_stream_set_read_function(stream.get(), Reader::read);
+  opj_stream_set_skip_function(stream.get(), Reader::skip);
+  opj_stream_set_seek_function(stream.get(), Reader::seek);
+
+  opj_image_t* raw_image = nullptr;
+  const bool ok = opj_setup_decoder(codec.get(), &parameters) != OPJ_FALSE &&
+                  opj_read_header(stream.get(), codec.get(), &raw_image) != OPJ_FALSE &&
+                  opj_decode(codec.get(), stream.get(), raw_image) != OPJ_FALSE;
+  const ImagePtr image(raw_image);
+  if (!ok || !image) throw_malformed("J2K codestream does not decode: " + messages.error);
+
+  const std::int64_t pixels = format.rows * format.columns;
+  // Codestream and header may disagree on the sign: the bits are the same, the header decides.
+  const bool wrap = info.is_signed != format.is_signed;
+  for (int c = 0; c < format.samples; ++c) {
+    const opj_image_comp_t& component = image->comps[c];
+    if (component.data == nullptr || component.w != static_cast<OPJ_UINT32>(format.columns) ||
+        component.h != static_cast<OPJ_UINT32>(format.rows)) {
+      throw_malformed("J2K codestream: component " + std::to_string(c) + " did not decode whole");
+    }
+    if (wrap) {
+      const unsigned shift = 32U - static_cast<unsigned>(info.precision);
+      for (std::int64_t i = 0; i < pixels; ++i) {
+        const auto bits = static_cast<std::uint32_t>(component.data[i]) << shift;
+        component.data[i] = format.is_signed ? static_cast<std::int32_t>(bits) >> shift
+                                             : static_cast<std::int32_t>(bits >> shift);
+      }
+    }
+    store_component(component.data, c, format, out);
+  }
+  warnings.insert(warnings.end(), messages.warnings.begin(), messages.warnings.end());
+}
+
+}  // namespace spinekit

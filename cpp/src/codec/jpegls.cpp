@@ -1,0 +1,65 @@
+#include <charls/charls.h>
+
+#include <algorithm>
+
+#include "spinekit/codec.h"
+#include "spinekit/error.h"
+
+namespace spinekit {
+namespace {
+
+charls::jpegls_decoder open(Bytes codestream) {
+  charls::jpegls_decoder decoder;
+  decoder.source(codestream.data(), codestream.size());
+  decoder.read_header();
+  return decoder;
+}
+
+[[noreturn]] void refuse(const std::exception& failure) {
+  throw_malformed(std::string("JPEG-LS codestream does not decode: ") + failure.what());
+}
+
+void decode(Bytes codestream, const FrameFormat& format, MutableBytes out) {
+  charls::jpegls_decoder decoder = open(codestream);
+  const charls::frame_info& info = decoder.frame_info();
+  if (info.height != format.rows || info.width != format.columns ||
+      info.component_count != format.samples) {
+    throw_malformed("JPEG-LS codestream of " + std::to_string(info.height) + " x " +
+                    std::to_string(info.width) + " x " + std::to_string(info.component_count) +
+                    ", the header says " + std::to_string(format.rows) + " x " +
+                    std::to_string(format.columns) + " x " + std::to_string(format.samples));
+  }
+  if (info.bits_per_sample > format.bits_allocated) {
+    throw_malformed("JPEG-LS codestream of " + std::to_string(info.bits_per_sample) +
+                    " bits a sample, BitsAllocated is " + std::to_string(format.bits_allocated));
+  }
+  check_plausible_size(format.sample_count(), static_cast<std::int64_t>(codestream.size()));
+
+  const std::size_t coded_bytes = info.bits_per_sample > 8 ? 2 : 1;
+  Buffer decoded(static_cast<std::size_t>(format.sample_count()) * coded_bytes);
+  decoder.decode(decoded.data(), decoded.size());
+  const bool planar = decoder.interleave_mode() == charls::interleave_mode::none;
+  store_samples(decoded, info.bits_per_sample, planar, format, out);
+}
+
+}  // namespace
+
+int jpegls_near(Bytes codestream) {
+  try {
+    return open(codestream).near_lossless();
+  } catch (const charls::jpegls_error& failure) {
+    refuse(failure);
+  }
+}
+
+void decode_jpegls(Bytes codestream, const FrameFormat& format, MutableBytes out) {
+  try {
+    decode(codestream, format, out);
+  } catch (const charls::jpegls_error& failure) {
+    refuse(failure);
+  } catch (const std::bad_alloc&) {
+    throw_resource("no memory for a JPEG-LS frame");
+  }
+}
+
+}  // namespace spinekit

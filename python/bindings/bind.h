@@ -1,0 +1,12 @@
+// One function for each room of the engine.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace spinekit::bindings {
+
+void bind_core(pybind11::module_& module);
+void bind_codec(pybind11::module_& module);
+void bind_dicom(pybind11::module_& module);
+
+}  // namespace spinekit::bindings

@@ -1,0 +1,180 @@
+#include <pybind11/native_enum.h>
+#include <pybind11/stl.h>
+
+#include <mutex>
+
+#include "bind.h"
+#include "buffers.h"
+#include "spinekit/dicom.h"
+#include "spinekit/transcode.h"
+
+namespace py = pybind11;
+
+namespace spinekit::bindings {
+namespace {
+
+template <typename Work>
+auto naming(const std::string& name, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kCancelled) throw;
+    throw Error(error.code(), "'" + name + "': " + error.message());
+  } catch (const std::bad_alloc&) {
+    throw_resource("'" + name + "': not enough memory");
+  }
+}
+
+struct Pixels {
+  Buffer bytes;
+  FrameFormat format;
+  std::int64_t frames = 1;
+  std::vector<std::string> warnings;
+};
+
+Pixels read_all(Bytes source, Executor& executor, const CancelToken& cancel) {
+  const DataSet data_set(source);
+  const ImageDescription image = describe_image(data_set);
+  const FrameReader reader(data_set, image);
+  Pixels pixels{.bytes = {}, .format = reader.format(), .frames = image.frames,
+                .warnings = reader.warnings()};
+  const std::int64_t frame_bytes = pixels.format.byte_count();
+  pixels.bytes.resize(static_cast<std::size_t>(
+      checked_product(frame_bytes, image.frames, "bytes of all frames")));
+  std::mutex warnings_mutex;
+  executor.parallel_for(
+      image.frames,
+      [&](std::int64_t index) {
+        std::vector<std::string> warnings;
+        const MutableBytes out =
+            MutableBytes(pixels.bytes)
+                .subspan(static_cast<std::size_t>(index * frame_bytes),
+                         static_cast<std::size_t>(frame_bytes));
+        try {
+          reader.read(index, out, warnings);
+        } catch (const Error& error) {
+          if (image.frames == 1) throw;
+          throw Error(error.code(), "frame " + std::to_string(index) + ": " + error.message());
+        }
+        const std::lock_guard lock(warnings_mutex);
+        for (const std::string& warning : warnings) {
+          pixels.warnings.push_back("frame " + std::to_string(index) + ": " + warning);
+        }
+      },
+      cancel);
+  return pixels;
+}
+
+py::tuple read_pixels(const py::buffer& source, const std::string& name, Executor& executor,
+                      const CancelToken& cancel) {
+  const BytesView view(source);
+  Pixels pixels;
+  {
+    const py::gil_scoped_release release;
+    pixels = naming(name, [&] { return read_all(view.bytes(), executor, cancel); });
+  }
+  std::vector<py::ssize_t> shape;
+  if (pixels.frames > 1) shape.push_back(pixels.frames);
+  shape.push_back(pixels.format.rows);
+  shape.push_back(pixels.format.columns);
+  if (pixels.format.samples > 1) shape.push_back(pixels.format.samples);
+  return py::make_tuple(
+      array_owning(std::move(pixels.bytes), dtype_of(pixels.format), shape),
+      pixels.format.bits_stored, pixels.warnings);
+}
+
+// Text of the named elements, absent ones left out; sequences and binary values are not for this.
+py::dict read_header(const py::buffer& source, const std::string& name,
+                     const std::vector<std::pair<int, int>>& tags) {
+  const BytesView view(source);
+  return naming(name, [&] {
+    const DataSet data_set(view.bytes());
+    py::dict out;
+    for (const auto& [group, element] : tags) {
+      const Tag tag{static_cast<std::uint16_t>(group), static_cast<std::uint16_t>(element)};
+      if (data_set.find(tag) == nullptr) continue;
+      const py::tuple key = py::make_tuple(group, element);
+      if (tag.group == 0x0028 && tag.element < 0x0104 && tag.element != 0x0004 &&
+          tag.element != 0x0008 && tag.element != 0x0030) {
+        out[key] = data_set.integer(tag).value_or(0);
+      } else {
+        const std::string text = data_set.text(tag);
+        out[key] = py::reinterpret_steal<py::str>(
+            PyUnicode_DecodeLatin1(text.data(), static_cast<py::ssize_t>(text.size()), nullptr));
+      }
+    }
+    out["transfer_syntax"] = data_set.syntax().uid;
+    out["has_pixels"] = data_set.find({0x7FE0, 0x0010}) != nullptr;
+    return out;
+  });
+}
+
+Transcoded run(const py::buffer& source, const std::string& name, const std::string& target,
+               const TranscodeOptions& options, Executor& executor, const CancelToken& cancel) {
+  const BytesView view(source);
+  const py::gil_scoped_release release;
+  return transcode(view.bytes(), name, target, options, executor, cancel);
+}
+
+}  // namespace
+
+void bind_dicom(py::module_& module) {
+  py::native_enum<Target>(module, "Target", "enum.Enum", "What transcode() makes.")
+      .value("J2K_LOSSLESS", Target::kJ2kLossless)
+      .value("J2K_RATIO", Target::kJ2kRatio)
+      .value("J2K_QUALITY", Target::kJ2kQuality)
+      .value("NATIVE", Target::kNative)
+      .finalize();
+
+  py::classh<TranscodeOptions>(module, "TranscodeOptions", "How transcode() makes it.")
+      .def(py::init([](Target target, double ratio, double quality, bool force_lossy, bool verify,
+                       bool overwrite, std::string software) {
+             return TranscodeOptions{target, ratio,     quality,            force_lossy,
+                                     verify, overwrite, std::move(software)};
+           }),
+           py::arg("target"), py::arg("ratio") = 0.0, py::arg("quality") = 0.0,
+           py::arg("force_lossy") = false, py::arg("verify") = true, py::arg("overwrite") = false,
+           py::arg("software") = "spinekit");
+
+  py::classh<Transcoded>(module, "Transcoded", "What transcode() made, measured.")
+      .def_readonly("lossless", &Transcoded::lossless)
+      .def_readonly("derived", &Transcoded::derived)
+      .def_readonly("verified", &Transcoded::verified)
+      .def_readonly("source_transfer_syntax", &Transcoded::source_transfer_syntax)
+      .def_readonly("target_transfer_syntax", &Transcoded::target_transfer_syntax)
+      .def_readonly("source_sop_instance_uid", &Transcoded::source_sop_instance_uid)
+      .def_readonly("target_sop_instance_uid", &Transcoded::target_sop_instance_uid)
+      .def_readonly("photometric", &Transcoded::photometric)
+      .def_readonly("rows", &Transcoded::rows)
+      .def_readonly("columns", &Transcoded::columns)
+      .def_readonly("frames", &Transcoded::frames)
+      .def_readonly("samples", &Transcoded::samples)
+      .def_readonly("bits_stored", &Transcoded::bits_stored)
+      .def_readonly("is_signed", &Transcoded::is_signed)
+      .def_readonly("source_bytes", &Transcoded::source_bytes)
+      .def_readonly("target_bytes", &Transcoded::target_bytes)
+      .def_readonly("pixel_bytes", &Transcoded::pixel_bytes)
+      .def_readonly("target_pixel_bytes", &Transcoded::target_pixel_bytes)
+      .def_readonly("padding_bytes", &Transcoded::padding_bytes)
+      .def_readonly("encodes", &Transcoded::encodes)
+      .def_readonly("differences", &Transcoded::differences)
+      .def_readonly("structural_similarity", &Transcoded::structural_similarity)
+      .def_readonly("source_sha256", &Transcoded::source_sha256)
+      .def_readonly("target_sha256", &Transcoded::target_sha256)
+      .def_readonly("pixel_sha256", &Transcoded::pixel_sha256)
+      .def_readonly("encode_seconds", &Transcoded::encode_seconds)
+      .def_readonly("write_seconds", &Transcoded::write_seconds)
+      .def_readonly("verify_seconds", &Transcoded::verify_seconds)
+      .def_readonly("warnings", &Transcoded::warnings);
+
+  module.def("transcode", &run, py::arg("source"), py::arg("name"), py::arg("target"),
+             py::arg("options"), py::arg("executor"), py::arg("cancel"),
+             "Compress or decompress the bytes of one DICOM file into the file `target`.");
+  module.def("read_pixels", &read_pixels, py::arg("source"), py::arg("name"), py::arg("executor"),
+             py::arg("cancel"), "Stored values, BitsStored and warnings of one DICOM file.");
+  module.def("read_header", &read_header, py::arg("source"), py::arg("name"), py::arg("tags"),
+             "Text or integer of the named elements that are there.");
+  module.def("dicom_versions", &dicom_versions, "Names and versions of the DICOM libraries.");
+}
+
+}  // namespace spinekit::bindings

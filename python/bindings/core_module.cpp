@@ -1,0 +1,11 @@
+#include "bind.h"
+#include "errors.h"
+
+PYBIND11_MODULE(_core, module) {
+  module.doc() = "The engine of spinekit; use the functions of the package instead.";
+  module.attr("__version__") = SPINEKIT_VERSION;
+  spinekit::bindings::bind_errors(module);
+  spinekit::bindings::bind_core(module);
+  spinekit::bindings::bind_codec(module);
+  spinekit::bindings::bind_dicom(module);
+}
