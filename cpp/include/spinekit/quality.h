@@ -25,7 +25,7 @@ struct Differences {
   std::int64_t identical = 0;
   std::int64_t largest = 0;
   std::int64_t sum_absolute = 0;
-  // Exact up to 2^64 / 65535^2 = 4.2e9 samples of the largest difference; a double beyond that.
+  // Exact up to 2^53, which is 2.1e6 samples of the largest difference; rounded beyond that.
   double sum_squared = 0;
   // histogram[d]: how many samples differ by d = b - a, d in [-kHistogramReach, kHistogramReach];
   // the two outermost bins also hold everything beyond.

@@ -6,13 +6,19 @@
 #include <condition_variable>
 #include <deque>
 #include <exception>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "spinekit/error.h"
 
 namespace spinekit {
 namespace {
+
+// The executor whose loop this thread works on: a loop within a loop is the same thread's work and
+// must not be counted as another worker's.
+thread_local const void* working_for = nullptr;
 
 struct Loop {
   Loop(std::int64_t count_in, const std::function<void(std::int64_t)>& body_in,
@@ -32,9 +38,11 @@ struct Loop {
     return failed.load() || next.load() >= count;
   }
 
-  void work() {
+  // Ends early, with items left, when `leave` says so.
+  template <typename Leave>
+  void work(const Leave& leave) {
     try {
-      while (!failed.load(std::memory_order_relaxed)) {
+      while (!failed.load(std::memory_order_relaxed) && !leave()) {
         const std::int64_t index = next.fetch_add(1);
         if (index >= count) return;
         cancel.check();
@@ -66,10 +74,21 @@ struct Executor::State {
     for (std::thread& thread : threads) thread.join();
   }
 
+  // Fewer threads than wanted do the same work more slowly: no reason to fail.
+  void grow(std::int64_t wanted) {
+    try {
+      while (static_cast<std::int64_t>(threads.size()) < wanted) {
+        threads.emplace_back([this] { help(); });
+      }
+    } catch (const std::system_error&) {
+    }
+  }
+
   void help() {
     std::unique_lock lock(mutex);
     while (true) {
-      // A helper waits while callers alone already fill every worker's place.
+      // A helper waits while every worker's place is filled, and gives its own up when a caller,
+      // who cannot be kept waiting, comes on top.
       wake.wait(lock, [&] { return stopping || (!loops.empty() && active < workers); });
       if (stopping) return;
       Loop* loop = loops.front();
@@ -80,11 +99,11 @@ struct Executor::State {
       ++active;
       ++loop->helpers;
       lock.unlock();
-      loop->work();
+      working_for = this;
+      loop->work([this] { return active.load(std::memory_order_relaxed) > workers; });
       lock.lock();
       --active;
       if (--loop->helpers == 0) finished.notify_all();
-      if (!loops.empty() && loops.front() == loop) loops.pop_front();
       wake.notify_one();
     }
   }
@@ -96,7 +115,7 @@ struct Executor::State {
   std::condition_variable finished;
   std::deque<Loop*> loops;
   std::vector<std::thread> threads;
-  int active = 0;
+  std::atomic<int> active{0};  // changed under the mutex
   bool stopping = false;
 };
 
@@ -122,22 +141,22 @@ void Executor::parallel_for(std::int64_t count, const std::function<void(std::in
                             const CancelToken& cancel) {
   Loop loop(count, body, cancel);
   State& shared = state();
+  const void* const outer = std::exchange(working_for, &shared);
+  const int counted = outer == &shared ? 0 : 1;
   {
     const std::lock_guard lock(shared.mutex);
-    ++shared.active;
+    shared.active += counted;
     if (count > 1 && workers_ > 1) {
-      const auto wanted = std::min<std::int64_t>(count, workers_) - 1;
-      while (static_cast<std::int64_t>(shared.threads.size()) < wanted) {
-        shared.threads.emplace_back([&shared] { shared.help(); });
-      }
+      shared.grow(std::min<std::int64_t>(count, workers_) - 1);
       shared.loops.push_back(&loop);
       shared.wake.notify_all();
     }
   }
-  loop.work();
+  loop.work([] { return false; });
+  working_for = outer;
   {
     std::unique_lock lock(shared.mutex);
-    --shared.active;
+    shared.active -= counted;
     std::erase(shared.loops, &loop);
     shared.wake.notify_one();
     shared.finished.wait(lock, [&] { return loop.helpers == 0; });

@@ -279,6 +279,9 @@ void DataSet::read_body() {
   while (!scanner.at_end()) {
     if (elements_.size() >= kMostElements) throw_malformed("more than 1,048,576 elements");
     elements_.push_back(scanner.next());
+    if (elements_.back().tag.group == 0x0002) {
+      throw_malformed("element " + elements_.back().tag.text() + " behind the meta header");
+    }
   }
   sort_by_tag(elements_);
 }

@@ -83,8 +83,9 @@ class Rewriter {
         if (!encoding_.explicit_vr) vr = {};
       }
     }
-    if (element.undefined_length) {  // UN: implicit VR little endian inside, as it was
-      append_header(element.tag, Vr("UN"), kUndefinedLength, out_);
+    // UN is implicit VR little endian inside, as it was; the pixel data of an icon is fragments.
+    if (element.undefined_length) {
+      append_header(element.tag, vr, kUndefinedLength, out_);
       out_.insert(out_.end(), value.begin(), value.end());
       append_item_header(kSequenceDelimiter, 0, out_);
       return;

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "element_scanner.h"
+#include "spinekit/error.h"
 #include "spinekit/sha256.h"
 
 namespace spinekit {
@@ -56,6 +57,9 @@ NewElement with_item(const DataSet& source, Tag tag, const Buffer& item) {
     Buffer encoded;
     append_elements(source, {}, tag, {tag.group, static_cast<std::uint16_t>(tag.element + 1)},
                     encoded);
+    if (encoded.size() < 12 || encoded[4] != 'S' || encoded[5] != 'Q') {
+      throw_unsupported("element " + tag.text() + " is encoded as something else than a sequence");
+    }
     // Header of a long VR in front, a delimiter behind when the length was undefined.
     const bool delimited = existing->undefined_length;
     sequence.value.assign(encoded.begin() + 12, encoded.end() - (delimited ? 8 : 0));

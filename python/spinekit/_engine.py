@@ -1,0 +1,47 @@
+"""The engine as the package uses it: shared executors, and files read into memory."""
+
+import errno
+import functools
+import os
+from pathlib import Path
+
+from spinekit import _core
+
+#: What ends up in DerivationDescription and in reports.
+SOFTWARE = f"spinekit {_core.__version__}"
+
+_REMEDIES = {
+    errno.EACCES: "; ask for read permission",
+    errno.EPERM: "; ask for read permission",
+    errno.EISDIR: "; expected a file, got a folder",
+    errno.ENOENT: "; check the path",
+}
+
+
+def worker_count(workers: int | None) -> int:
+    """Return the number of workers asked for, or one for each core that this process may use."""
+    if workers is None:
+        return len(os.sched_getaffinity(0))
+    if workers < 1:
+        raise _core.ArgumentError(f"workers: {workers}, expected at least 1, or None for all cores")
+    return workers
+
+
+@functools.lru_cache(maxsize=4)
+def executor(workers: int) -> _core.Executor:
+    """Return the executor of that many workers, shared by all calls."""
+    return _core.Executor(workers)
+
+
+def read_file(path: Path) -> bytes:
+    """Return the bytes of a file; failures name the file and what helps."""
+    try:
+        return path.read_bytes()
+    except OSError as failure:
+        raise os_error(path, "cannot be read", failure) from failure
+
+
+def os_error(path: Path, action: str, failure: OSError) -> _core.ResourceError:
+    """Turn a failure of the operating system into an error that names the file."""
+    reason = failure.strerror or str(failure)
+    return _core.ResourceError(f"'{path}' {action}: {reason}{_REMEDIES.get(failure.errno or 0, '')}")

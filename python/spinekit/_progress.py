@@ -1,0 +1,55 @@
+"""Progress bars: on terminals and in notebooks, silent elsewhere."""
+
+import sys
+from types import TracebackType
+from typing import Any
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython else None
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def _bar_class() -> Any:
+    if _in_notebook():
+        try:
+            import ipywidgets  # noqa: F401, PLC0415 - its absence decides
+
+            from tqdm.notebook import tqdm  # noqa: PLC0415 - slow to import
+        except ImportError:
+            pass
+        else:
+            return tqdm
+    from tqdm import tqdm as plain  # noqa: PLC0415 - slow to import
+
+    return plain
+
+
+class Progress:
+    """A bar over `total` items; ``progress=None`` shows it where somebody looks."""
+
+    def __init__(self, total: int, progress: bool | None, description: str) -> None:
+        show = (sys.stderr.isatty() or _in_notebook()) if progress is None else progress
+        self._bar: Any = None
+        if show and total:
+            self._bar = _bar_class()(total=total, desc=description, unit="file", smoothing=0.1)
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def advance(self, note: str = "") -> None:
+        """One more item is done."""
+        if self._bar is not None:
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update()

@@ -1,0 +1,130 @@
+"""Where the files of a batch come from: one file, a folder tree, a ZIP."""
+
+import os
+import stat
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from spinekit import _core, _engine
+
+#: A ZIP entry may unpack to this many times its size, beyond 64 MiB.
+_MOST_EXPANSION = 100
+_ALWAYS_ALLOWED = 64 << 20
+
+#: Unfinished output of the engine's writer; never a source.
+PART_SUFFIX = ".spinekit-part"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One file of a batch: where it goes to, and how its bytes are had."""
+
+    name: str  # relative, with forward slashes
+    size: int
+    modified: int  # nanoseconds, or the ZIP entry's CRC
+    read: Callable[[], bytes]
+    problem: str = ""  # why it is not even tried
+
+
+def list_items(source: Path) -> list[Item]:
+    """Return what a source holds, sorted by name.
+
+    Raises
+    ------
+    ResourceError
+        If the source does not exist or cannot be listed.
+    MalformedDataError
+        If it is called a ZIP and is none.
+    """
+    try:
+        mode = source.stat().st_mode
+    except OSError as failure:
+        raise _engine.os_error(source, "cannot be read", failure) from failure
+    if stat.S_ISDIR(mode):
+        return _folder_items(source)
+    if zipfile.is_zipfile(source) and not _is_dicom(source):
+        return _zip_items(source)
+    if source.suffix.lower() == ".zip":
+        raise _core.MalformedDataError(f"'{source}': not a ZIP file, or cut off before its directory")
+    return [_file_item(source, source.name)]
+
+
+def is_batch(source: Path) -> bool:
+    """Return whether a source stands for many files."""
+    return source.is_dir() or (zipfile.is_zipfile(source) and not _is_dicom(source))
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
+
+
+def _file_item(path: Path, name: str) -> Item:
+    try:
+        status = path.stat()
+    except OSError as failure:
+        return Item(name, 0, 0, bytes, str(_engine.os_error(path, "cannot be read", failure)))
+    if not stat.S_ISREG(status.st_mode):
+        return Item(name, 0, 0, bytes, f"'{path}': neither a file nor a folder")
+    return Item(name, status.st_size, status.st_mtime_ns, lambda: _engine.read_file(path))
+
+
+def _folder_items(folder: Path) -> list[Item]:
+    items = []
+
+    def unreadable(failure: OSError) -> None:
+        path = Path(failure.filename or folder)
+        problem = str(_engine.os_error(path, "cannot be listed", failure))
+        items.append(Item(path.relative_to(folder).as_posix(), 0, 0, bytes, problem))
+
+    for base, folders, files in os.walk(folder, onerror=unreadable):
+        folders.sort()
+        for file in files:
+            if file.endswith(PART_SUFFIX):
+                continue
+            path = Path(base, file)
+            items.append(_file_item(path, path.relative_to(folder).as_posix()))
+    return sorted(items, key=lambda item: item.name)
+
+
+def _zip_items(source: Path) -> list[Item]:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    except (zipfile.BadZipFile, OSError) as failure:
+        raise _core.MalformedDataError(f"'{source}': its ZIP directory is damaged: {failure}") from failure
+    items = []
+    for entry in entries:
+        parts = PurePosixPath(entry.filename).parts
+        name = "/".join(part for part in parts if part not in ("/", "..", "."))
+        problem = ""
+        if name != entry.filename.removeprefix("./") or not name:
+            problem = f"'{source}', entry '{entry.filename}': its name climbs out of the folder"
+        elif entry.flag_bits & 1:
+            problem = f"'{source}', entry '{entry.filename}': encrypted; unpack it first"
+        elif entry.file_size > max(_ALWAYS_ALLOWED, _MOST_EXPANSION * entry.compress_size):
+            problem = (
+                f"'{source}', entry '{entry.filename}': claims {entry.file_size} bytes "
+                f"from {entry.compress_size}; not unpacked"
+            )
+        items.append(Item(name or "unnamed", entry.file_size, entry.CRC, _entry_reader(source, entry), problem))
+    return sorted(items, key=lambda item: item.name)
+
+
+def _entry_reader(source: Path, entry: zipfile.ZipInfo) -> Callable[[], bytes]:
+    def read() -> bytes:
+        try:
+            with zipfile.ZipFile(source) as archive:
+                return archive.read(entry)
+        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as failure:
+            raise _core.MalformedDataError(
+                f"'{source}', entry '{entry.filename}': cannot be unpacked: {failure}"
+            ) from failure
+        except Exception as failure:  # zlib.error and its like have no common base
+            raise _core.MalformedDataError(
+                f"'{source}', entry '{entry.filename}': damaged: {failure}"
+            ) from failure
+
+    return read

@@ -1,0 +1,316 @@
+"""One series in one ZIP whose first bytes already show something."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import time
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from spinekit import _core, _engine
+from spinekit._progress import Progress
+from spinekit._sources import PART_SUFFIX, Item, list_items
+
+#: The manifest's name: always the first entry.
+MANIFEST_NAME = "spinekit.json"
+
+Order = Literal["middle-out", "sequential", "interleaved"]
+
+_TAGS = {
+    "Modality": (0x0008, 0x0060),
+    "SeriesInstanceUID": (0x0020, 0x000E),
+    "InstanceNumber": (0x0020, 0x0013),
+    "ImagePositionPatient": (0x0020, 0x0032),
+    "ImageOrientationPatient": (0x0020, 0x0037),
+    "NumberOfFrames": (0x0028, 0x0008),
+    "PixelSpacing": (0x0028, 0x0030),
+    "Rows": (0x0028, 0x0010),
+    "Columns": (0x0028, 0x0011),
+    "SamplesPerPixel": (0x0028, 0x0002),
+    "BitsAllocated": (0x0028, 0x0100),
+    "PixelRepresentation": (0x0028, 0x0103),
+    "RescaleIntercept": (0x0028, 0x1052),
+    "RescaleSlope": (0x0028, 0x1053),
+}
+
+
+def slice_order(count: int, order: Order | Sequence[int] = "middle-out") -> list[int]:
+    """Return the order in which slices are handed out, 0-based.
+
+    Parameters
+    ----------
+    count : number of slices, >= 0
+    order : "middle-out": n // 2, then one before, one behind, two before ...; "sequential";
+        "interleaved": the middle, first and last, then every 4th, every 2nd, the rest; or the order
+        itself, each index once
+
+    Raises
+    ------
+    ArgumentError
+        If the order is unknown or not a permutation.
+
+    Examples
+    --------
+    >>> import spinekit as sk
+    >>> sk.slice_order(5)
+    [2, 1, 3, 0, 4]
+    """
+    if count < 0:
+        raise _core.ArgumentError(f"count is {count}, expected at least 0")
+    if not isinstance(order, str):
+        given = [int(k) for k in order]
+        if sorted(given) != list(range(count)):
+            raise _core.ArgumentError(f"the order is not each of 0 ... {count - 1} once")
+        return given
+    middle = count // 2
+    if order == "sequential":
+        return list(range(count))
+    if order == "middle-out":
+        steps = (k for d in range(1, count + 1) for k in (middle - d, middle + d))
+        return [k for k in (middle, *steps) if 0 <= k < count]
+    if order == "interleaved":
+        stages = [middle, 0, count - 1, *range(0, count, 4), *range(0, count, 2), *range(count)]
+        return list(dict.fromkeys(k for k in stages if 0 <= k < count))
+    raise _core.ArgumentError(f"order is {order!r}, expected 'middle-out', 'sequential', 'interleaved' or a list")
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundle:
+    """What `bundle` has written.
+
+    Attributes
+    ----------
+    path : the ZIP
+    manifest : its first entry, see `bundle`
+    size : bytes of the ZIP
+    seconds : wall time
+    """
+
+    path: Path
+    manifest: dict[str, Any]
+    size: int
+    seconds: float
+
+    def __str__(self) -> str:
+        m = self.manifest
+        spacing = m["geometry"] and m["geometry"]["spacing"]
+        where = f", spacing {' x '.join(f'{s:g}' for s in spacing)} mm" if spacing else ""
+        return (
+            f"'{self.path}': {m['count']} slices of {m['rows']} x {m['columns']}{where}, "
+            f"{m['order']}, {self.size} bytes"
+        )
+
+
+@dataclasses.dataclass
+class _Slice:
+    item: Item
+    header: dict[Any, Any]
+    position: float
+
+    def text(self, keyword: str) -> str:
+        return str(self.header.get(_TAGS[keyword], ""))
+
+    def numbers(self, keyword: str) -> list[float]:
+        with contextlib.suppress(ValueError):
+            return [float(part) for part in self.text(keyword).split("\\") if part.strip()]
+        return []
+
+
+def bundle(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    order: Order | Sequence[int] = "middle-out",
+    series: str | None = None,
+    overwrite: bool = False,
+    progress: bool | None = None,
+) -> Bundle:
+    """Put one series into a ZIP from which a viewer shows slices while it still arrives.
+
+    Parameters
+    ----------
+    source : folder or ZIP with the slices, each a single-frame DICOM file; other files are left out
+    target : the new ZIP
+    order : as for `slice_order`; indices count along the slice normal
+    series : SeriesInstanceUID, needed when the source holds several series
+    overwrite : replace an existing target
+
+    Returns
+    -------
+    bundle : with the manifest, the ZIP's first entry ``spinekit.json``: ``count``; ``entries``, each
+        with ``name``, ``index`` (its place along the slice normal) and ``size``; ``order``; ``rows``,
+        ``columns``, ``samples``; ``stored_dtype`` and ``dtype`` (of the volume that comes of it:
+        CT int16 HU, float32 where a rescale is fractional or overflows; else as stored);
+        ``modality``; ``rescale`` (slope and intercept, null when they vary);
+        ``series_instance_uid``; ``geometry`` (null without ImagePositionPatient): ``spacing``
+        (slice, row, column) mm, ``origin`` and ``direction`` (columns: slice, row, column axis),
+        LPS, and ``regular`` (all steps equal within 1 %). No patient data.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no series, several, or a multiframe file.
+
+    Notes
+    -----
+    ZIP64 where needed, entries stored (they are compressed already). One slice is in memory at a
+    time.
+
+    References
+    ----------
+    DICOM PS3.3 C.7.6.2 (Image Plane module).
+    """
+    started = time.perf_counter()
+    source, target = Path(source), Path(target)
+    if target.exists() and not overwrite:
+        raise _core.ResourceError(f"'{target}' exists; choose another name, or overwrite")
+    slices = _slices_of(source, series)
+    indices = slice_order(len(slices), order)
+    manifest = _manifest(slices, indices, order if isinstance(order, str) else "given")
+    part = target.with_name(f"{target.name}.{os.getpid()}{PART_SUFFIX}")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(MANIFEST_NAME, json.dumps(manifest, indent=1))
+            with Progress(len(slices), progress, "bundling") as bar:
+                for entry in manifest["entries"]:
+                    archive.writestr(entry["name"], slices[entry["index"]].item.read())
+                    bar.advance()
+        part.replace(target)
+    except OSError as failure:
+        raise _engine.os_error(target, "cannot be written", failure) from failure
+    finally:
+        part.unlink(missing_ok=True)
+    return Bundle(target, manifest, target.stat().st_size, time.perf_counter() - started)
+
+
+def _slices_of(source: Path, series: str | None) -> list[_Slice]:
+    by_series: dict[str, list[_Slice]] = {}
+    for item in list_items(source):
+        if item.problem:
+            raise _core.ResourceError(item.problem)
+        data = item.read()
+        try:
+            header = _core.read_header(data, item.name, list(_TAGS.values()))
+        except _core.SpinekitError:
+            if data[128:132] == b"DICM":
+                raise
+            continue
+        if header["has_pixels"]:
+            found = _Slice(item, header, 0.0)
+            by_series.setdefault(found.text("SeriesInstanceUID"), []).append(found)
+    if not by_series:
+        raise _core.ArgumentError(f"'{source}': no DICOM image")
+    if series is None and len(by_series) > 1:
+        listing = ", ".join(f"{uid} ({len(found)} images)" for uid, found in by_series.items())
+        raise _core.ArgumentError(f"'{source}' holds {len(by_series)} series, name one as series=: {listing}")
+    if series is not None and series not in by_series:
+        raise _core.ArgumentError(f"'{source}': no series {series}; there are {', '.join(by_series)}")
+    slices = by_series[series if series is not None else next(iter(by_series))]
+    for one in slices:
+        if one.text("NumberOfFrames") not in ("", "1"):
+            raise _core.ArgumentError(
+                f"'{one.item.name}' has {one.text('NumberOfFrames')} frames: a bundle holds single-frame slices"
+            )
+        if len({(s.text("Rows"), s.text("Columns")) for s in slices}) > 1:
+            raise _core.ArgumentError(f"'{source}': the slices of the series differ in Rows or Columns")
+    return _sorted_slices(slices)
+
+
+def _normal(slices: list[_Slice]) -> npt.NDArray[np.float64] | None:
+    """Return the common slice normal, or None when positions or orientations are missing."""
+    if any(len(s.numbers("ImagePositionPatient")) != 3 for s in slices):
+        return None
+    orientation = slices[0].numbers("ImageOrientationPatient")
+    if len(orientation) != 6:
+        return None
+    return np.cross(orientation[:3], orientation[3:])
+
+
+def _sorted_slices(slices: list[_Slice]) -> list[_Slice]:
+    normal = _normal(slices)
+    for one in slices:
+        if normal is not None:
+            one.position = float(np.dot(normal, one.numbers("ImagePositionPatient")))
+        else:
+            numbers = one.numbers("InstanceNumber")
+            one.position = numbers[0] if numbers else 0.0
+    return sorted(slices, key=lambda s: (s.position, s.item.name))
+
+
+def _geometry(slices: list[_Slice]) -> dict[str, Any] | None:
+    if _normal(slices) is None:
+        return None
+    rows_columns = slices[0].numbers("PixelSpacing")
+    orientation = np.array(slices[0].numbers("ImageOrientationPatient"))
+    normal = np.cross(orientation[:3], orientation[3:])
+    first = np.array(slices[0].numbers("ImagePositionPatient"))
+    steps = np.diff([s.position for s in slices])
+    spacing = float(np.median(steps)) if steps.size else 1.0
+    # The axis that slices really follow: with a tilted gantry it is not the normal.
+    axis = normal
+    if len(slices) > 1:
+        along = np.array(slices[-1].numbers("ImagePositionPatient")) - first
+        if (length := float(np.linalg.norm(along))) > 0:
+            axis = along / length
+    return {
+        "spacing": [spacing, *(rows_columns if len(rows_columns) == 2 else [1.0, 1.0])],
+        "origin": first.tolist(),
+        "direction": np.column_stack([axis, orientation[3:], orientation[:3]]).tolist(),
+        "regular": bool(steps.size == 0 or np.all(np.abs(steps - spacing) <= 0.01 * abs(spacing))),
+    }
+
+
+def _dtypes(slices: list[_Slice], modality: str) -> tuple[str, str, list[float] | None]:
+    """Return stored dtype, volume dtype, and the rescale that all slices share."""
+    signed = slices[0].header.get(_TAGS["PixelRepresentation"], 0) == 1
+    bits = int(slices[0].header.get(_TAGS["BitsAllocated"], 16))
+    stored = np.dtype(f"{'i' if signed else 'u'}{bits // 8}")
+    rescales = {
+        (
+            (s.numbers("RescaleSlope") or [1.0])[0],
+            (s.numbers("RescaleIntercept") or [0.0])[0],
+        )
+        for s in slices
+    }
+    volume = stored
+    if modality == "CT":
+        volume = np.dtype(np.int16)
+        for slope, intercept in rescales:
+            limits = np.iinfo(stored)
+            low, high = sorted((slope * limits.min + intercept, slope * limits.max + intercept))
+            whole = slope == int(slope) and intercept == int(intercept)
+            # 16 bits are allocated but rarely used in full: only a wider slope is sure to overflow.
+            if not whole or (abs(slope) > 1 and (low < -32768 or high > 32767)):
+                volume = np.dtype(np.float32)
+    return stored.name, volume.name, list(rescales.pop()) if len(rescales) == 1 else None
+
+
+def _manifest(slices: list[_Slice], indices: list[int], order: str) -> dict[str, Any]:
+    first = slices[0]
+    modality = first.text("Modality")
+    stored, volume, rescale = _dtypes(slices, modality)
+    digits = len(str(max(len(slices) - 1, 1)))
+    return {
+        "spinekit": _core.__version__,
+        "format": 1,
+        "count": len(slices),
+        "order": order,
+        "rows": int(first.header.get(_TAGS["Rows"], 0)),
+        "columns": int(first.header.get(_TAGS["Columns"], 0)),
+        "samples": int(first.header.get(_TAGS["SamplesPerPixel"], 1)),
+        "stored_dtype": stored,
+        "dtype": volume,
+        "modality": modality,
+        "rescale": rescale,
+        "series_instance_uid": first.text("SeriesInstanceUID"),
+        "geometry": _geometry(slices),
+        "entries": [
+            {"name": f"slices/{k:0{digits}d}.dcm", "index": k, "size": slices[k].item.size} for k in indices
+        ],
+    }

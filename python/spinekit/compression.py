@@ -1,0 +1,476 @@
+"""Compress and decompress DICOM files: one, a folder tree, a ZIP."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import hashlib
+import logging
+import math
+import os
+import shutil
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from spinekit import _core, _engine
+from spinekit._journal import JOURNAL_NAME, Journal, read_journal, sync_folder
+from spinekit._progress import Progress
+from spinekit._sources import PART_SUFFIX, Item, is_batch, list_items
+from spinekit.report import DONE, Record, Report, record_of
+
+_log = logging.getLogger(__name__)
+
+Mode = Literal["ratio", "lossless", "quality"]
+
+_DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
+
+
+def compress(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    mode: Mode | None = None,
+    ratio: float | None = None,
+    quality: float | None = None,
+    codec: str = "j2k",
+    force_lossy: bool = False,
+    verify: bool = True,
+    resume: bool = True,
+    overwrite: bool = False,
+    others: Literal["copy", "skip"] = "copy",
+    sample: int | None = None,
+    workers: int | None = None,
+    progress: bool | None = None,
+) -> Report:
+    """Compress DICOM images with JPEG 2000, to an exact file ratio, without loss, or to a quality.
+
+    Parameters
+    ----------
+    source : a DICOM file, a folder (with everything below it) or a ZIP file
+    target : for a file: the new file, or an existing folder; else a folder, which gets the same
+        structure, or the name of a new ZIP file (``.zip``). Never the source itself.
+    mode : "lossless" (5/3, the default), "ratio" (9/7, needs `ratio`), "quality" (9/7, needs
+        `quality`); follows from `ratio` and `quality` when left out
+    ratio : > 1; bytes of the source file / bytes of the target file. Every file ends between this
+        and 1.0005 times it (files of less than 4 kB a little above). A file that gets there without
+        loss is kept lossless and stays ORIGINAL.
+    quality : 1 ... 100; PSNR in dB of the range 2^BitsAllocated - 1, the scale of gdcmconv's
+        ``--quality``
+    codec : "j2k"
+    force_lossy : with `ratio`: 9/7 also where lossless meets the target
+    verify : read every file back, decode it and compare it before it gets its name
+    resume : keep what an earlier run with the same settings made of an unchanged source
+    overwrite : replace existing targets
+    others : what happens to files that are no images (DICOMDIR, structured reports, texts):
+        "copy" or "skip"; they are listed in the report either way
+    sample : try this many files, spread over the source, write nothing, and tell in
+        ``report.projection`` what the whole batch will give
+    workers : files, or frames of a multiframe file, at a time; None uses every core
+    progress : show a bar; None shows it on terminals and in notebooks
+
+    Returns
+    -------
+    report : one record for each file, see `Report`. A folder also gets it as
+        ``spinekit-report.jsonl``, written while the batch runs, for `resume` and `verify`.
+
+    Raises
+    ------
+    ArgumentError
+        If the arguments contradict each other, or target and source overlap.
+    SpinekitError
+        For a single file: what is wrong with it. In a batch such a file becomes a ``failed``
+        record and the others go on.
+
+    Notes
+    -----
+    Nothing half-written is ever left at the target, and the source is only read. Memory does not
+    grow with the number of files; for each worker it is about the source file, its decoded frames
+    up to 64 MB, and the target file.
+
+    A lossy image says so: LossyImageCompression, its ratio and method, ImageType DERIVED, a new SOP
+    Instance UID (the same one whenever the same file is compressed in the same way), the
+    derivation's description and code, and its source image (PS3.3 C.7.6.1.1.5). All other value
+    bytes stay as they are, at every depth.
+
+    Examples
+    --------
+    >>> import pydicom.data, tempfile
+    >>> import spinekit as sk
+    >>> source = pydicom.data.get_testdata_file("MR_small.dcm")
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     report = sk.compress(source, f"{folder}/mr.dcm", mode="lossless")
+    >>> report.records[0].verified, report.records[0].max_difference
+    (True, 0)
+    """
+    settings = _checked_settings(mode, ratio, quality, codec, force_lossy)
+    targets = {
+        "lossless": _core.Target.J2K_LOSSLESS,
+        "ratio": _core.Target.J2K_RATIO,
+        "quality": _core.Target.J2K_QUALITY,
+    }
+    if others not in ("copy", "skip"):
+        raise _core.ArgumentError(f"others is {others!r}, expected 'copy' or 'skip'")
+    if sample is not None and sample < 1:
+        raise _core.ArgumentError(f"sample is {sample}, expected at least 1")
+    options = {
+        "target": targets[settings["mode"]],
+        "ratio": ratio or 0.0,
+        "quality": quality or 0.0,
+        "force_lossy": force_lossy,
+    }
+    batch = _Batch("compressed", options, settings, verify, resume, overwrite, others, workers, progress)
+    if sample is not None:
+        return batch.sample(Path(source), sample)
+    return batch.run(Path(source), Path(target))
+
+
+def decompress(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    verify: bool = True,
+    resume: bool = True,
+    overwrite: bool = False,
+    others: Literal["copy", "skip"] = "copy",
+    workers: int | None = None,
+    progress: bool | None = None,
+) -> Report:
+    """Decompress DICOM images to Explicit VR Little Endian.
+
+    Parameters, return value and errors are those of `compress`. UIDs stay; an image that was lossy
+    stays marked as lossy. YBR_RCT and YBR_ICT become RGB, YBR_FULL_422 becomes YBR_FULL.
+
+    Examples
+    --------
+    >>> import spinekit as sk
+    >>> sk.decompress("small/", "plain/")  # doctest: +SKIP
+    """
+    if others not in ("copy", "skip"):
+        raise _core.ArgumentError(f"others is {others!r}, expected 'copy' or 'skip'")
+    settings = {"mode": "decompress"}
+    options = {"target": _core.Target.NATIVE}
+    batch = _Batch("decompressed", options, settings, verify, resume, overwrite, others, workers, progress)
+    return batch.run(Path(source), Path(target))
+
+
+def _checked_settings(
+    mode: str | None, ratio: float | None, quality: float | None, codec: str, force_lossy: bool
+) -> dict[str, Any]:
+    if mode is None:
+        mode = "ratio" if ratio is not None else "quality" if quality is not None else "lossless"
+    if mode in ("preview", "auto"):
+        raise _core.UnsupportedError(f"mode {mode!r} does not exist yet; use 'ratio', 'lossless' or 'quality'")
+    if mode not in ("ratio", "lossless", "quality"):
+        raise _core.ArgumentError(f"mode is {mode!r}, expected 'ratio', 'lossless' or 'quality'")
+    if codec in ("jpegls", "htj2k"):
+        raise _core.UnsupportedError(f"codec {codec!r} is read but not written yet; use 'j2k'")
+    if codec != "j2k":
+        raise _core.ArgumentError(f"codec is {codec!r}, expected 'j2k'")
+    if (ratio is not None) != (mode == "ratio"):
+        raise _core.ArgumentError(f"mode {mode!r} with ratio {ratio}: a ratio belongs to mode 'ratio', and only to it")
+    if (quality is not None) != (mode == "quality"):
+        raise _core.ArgumentError(
+            f"mode {mode!r} with quality {quality}: a quality belongs to mode 'quality', and only to it"
+        )
+    if ratio is not None and not 1 < ratio <= 10000:
+        raise _core.ArgumentError(f"ratio is {ratio}, expected more than 1, at most 10000")
+    if quality is not None and not 1 <= quality <= 100:
+        raise _core.ArgumentError(f"quality is {quality}, expected 1 to 100")
+    settings: dict[str, Any] = {"mode": mode, "codec": codec}
+    if ratio is not None:
+        settings |= {"ratio": float(ratio), "force_lossy": force_lossy}
+    if quality is not None:
+        settings["quality"] = float(quality)
+    return settings
+
+
+@dataclasses.dataclass
+class _Batch:
+    """One call of compress or decompress."""
+
+    verb: Literal["compressed", "decompressed"]
+    options: dict[str, Any]
+    settings: dict[str, Any]
+    verify: bool
+    resume: bool
+    overwrite: bool
+    others: str
+    workers: int | None
+    progress: bool | None
+
+    def __post_init__(self) -> None:
+        self.cancel = _core.CancelToken()
+        self.threads = _engine.worker_count(self.workers)
+        self.executor = _engine.executor(self.threads)
+
+    # ---- the three shapes of a call
+
+    def run(self, source: Path, target: Path) -> Report:
+        items = list_items(source)
+        if not is_batch(source):
+            return self._run_single(items[0], source, target)
+        _check_apart(source, target)
+        if target.suffix.lower() == ".zip":
+            return self._run_into_zip(source, items, target)
+        return self._run_into_folder(source, items, target)
+
+    def _run_single(self, item: Item, source: Path, target: Path) -> Report:
+        if target.is_dir():
+            target = target / source.name
+        if target.exists() and target.samefile(source):
+            raise _core.ArgumentError(f"'{target}': source and target are the same file")
+        if not self.overwrite and target.exists():
+            raise _core.ResourceError(f"'{target}' exists; choose another name, or overwrite")
+        if item.problem:
+            raise _core.ResourceError(item.problem)
+        started = time.perf_counter()
+        _make_folder(target.parent)
+        record = self._transcode(item.read(), str(source), target, replace=self.overwrite)
+        record.seconds = time.perf_counter() - started
+        record.source, record.target = str(source), str(target)
+        return Report([record], self.settings, record.seconds)
+
+    def _run_into_zip(self, source: Path, items: list[Item], target: Path) -> Report:
+        if target.exists() and not self.overwrite:
+            raise _core.ResourceError(f"'{target}' exists; choose another name, or overwrite")
+        # Kept until the ZIP is whole: a later run resumes there.
+        folder = target.with_name(target.name + PART_SUFFIX)
+        report = self._run_into_folder(source, items, folder)
+        if report.ok:
+            _pack(folder, target)
+            shutil.rmtree(folder)
+        return report
+
+    def _run_into_folder(self, source: Path, items: list[Item], target: Path) -> Report:
+        started = time.perf_counter()
+        _make_folder(target)
+        earlier = self._earlier_records(target)
+        records: list[Record] = []
+        journal = Journal(target)
+        with (
+            journal.opened(self.settings, fresh=earlier is None) as log,
+            Progress(len(items), self.progress, self.verb[:-2] + "ing") as bar,
+        ):
+            _remove_parts(target)
+            for item, record in self._results(items, source, target, earlier or {}):
+                if not record.resumed:
+                    log.add(record, item.modified)
+                records.append(record)
+                bar.advance("" if record.status != "failed" else f"failed: {item.name}")
+        sync_folder(target)
+        records.sort(key=lambda r: r.source)
+        return Report(records, self.settings, time.perf_counter() - started)
+
+    def sample(self, source: Path, count: int) -> Report:
+        started = time.perf_counter()
+        items = list_items(source)
+        total = sum(item.size for item in items)
+        step = max(1, len(items) // count)
+        records: list[Record] = []
+        with tempfile.TemporaryDirectory(prefix="spinekit-sample-") as folder:
+            with Progress(min(count, len(items)), self.progress, "sampling") as bar:
+                chosen = items[step // 2 :: step][:count]
+                for _, record in self._results(chosen, source, Path(folder), {}):
+                    record.target = ""
+                    records.append(record)
+                    bar.advance()
+        seconds = time.perf_counter() - started
+        records.sort(key=lambda r: r.source)
+        images = [r for r in records if r.status == self.verb]
+        projection = None
+        if images:
+            tried = sum(r.source_bytes for r in images)
+            ratio = tried / sum(r.target_bytes for r in images)
+            projection = {
+                "files": len(items),
+                "source_bytes": total,
+                "target_bytes": round(total / ratio),
+                "ratio": ratio,
+                "seconds": seconds * total / tried,
+                "sampled": len(records),
+            }
+        return Report(records, self.settings, seconds, projection)
+
+    # ---- one file after the other
+
+    def _earlier_records(self, target: Path) -> dict[str, tuple[Record, int]] | None:
+        if not self.resume:
+            return None
+        found = read_journal(target)
+        if found is None:
+            return None
+        settings, records = found
+        if settings == self.settings:
+            return records
+        if self.overwrite:
+            return None
+        raise _core.ArgumentError(
+            f"'{target}' holds the output of a run with other settings ({settings}); "
+            "choose another folder, or overwrite"
+        )
+
+    def _results(
+        self, items: list[Item], source: Path, target: Path, earlier: dict[str, tuple[Record, int]]
+    ) -> Iterator[tuple[Item, Record]]:
+        """Yield the records as the files get done; few files are in memory at any time."""
+        waiting = iter(items)
+        running: dict[concurrent.futures.Future[Record], Item] = {}
+        pool = concurrent.futures.ThreadPoolExecutor(self.threads, "spinekit")
+        try:
+            while True:
+                while len(running) < 2 * self.threads and (item := next(waiting, None)) is not None:
+                    running[pool.submit(self._one, item, source, target, earlier)] = item
+                if not running:
+                    return
+                done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+                for future in done:
+                    yield running.pop(future), future.result()
+        finally:
+            # On Ctrl-C too: what runs stops within a frame and leaves nothing behind.
+            self.cancel.cancel()
+            pool.shutdown(cancel_futures=True)
+
+    def _one(self, item: Item, source: Path, target: Path, earlier: dict[str, tuple[Record, int]]) -> Record:
+        started = time.perf_counter()
+        place = target / item.name
+        record: Record
+        if (kept := self._kept(item, place, earlier.get(item.name))) is not None:
+            return kept
+        try:
+            if item.problem:
+                raise _core.ResourceError(item.problem)
+            # A target of this journal whose record no longer holds may be replaced.
+            replace = self.overwrite or item.name in earlier
+            if place.exists() and not replace:
+                raise _core.ResourceError(
+                    f"'{place}' exists and is not of this run; choose another folder, or overwrite"
+                )
+            _make_folder(place.parent)
+            data = item.read()
+            name = str(source / item.name) if source.is_dir() else f"{source}:{item.name}"
+            reason = _why_no_image(data, item.name)
+            if reason:
+                record = self._carry_over(data, place, reason)
+            else:
+                record = self._transcode(data, name, place, replace=replace)
+        except _core.CancelledError:
+            raise
+        except _core.SpinekitError as failure:
+            message = str(failure)
+            _log.warning("%s", message)
+            record = Record(item.name, error=message, source_bytes=item.size)
+        except OSError as failure:
+            message = str(_engine.os_error(place, "cannot be made", failure))
+            record = Record(item.name, error=message, source_bytes=item.size)
+        except MemoryError:
+            record = Record(item.name, error=f"'{item.name}': not enough memory", source_bytes=item.size)
+        record.source = item.name
+        record.target = item.name if record.status in DONE else ""
+        record.seconds = time.perf_counter() - started
+        return record
+
+    def _kept(self, item: Item, place: Path, earlier: tuple[Record, int] | None) -> Record | None:
+        if earlier is None:
+            return None
+        record, modified = earlier
+        same_source = record.source_bytes == item.size and modified == item.modified
+        wants_more = self.verify and record.status == self.verb and not record.verified
+        carried = record.status == ("copied" if self.others == "copy" else "skipped")
+        if not same_source or wants_more or not (record.status == self.verb or carried):
+            return None
+        if record.status in DONE:
+            try:
+                if place.stat().st_size != record.target_bytes:
+                    return None
+                if _sha256(place.read_bytes()) != record.target_sha256:
+                    return None
+            except OSError:
+                return None
+        record.resumed = True
+        return record
+
+    def _transcode(self, data: bytes, name: str, place: Path, *, replace: bool) -> Record:
+        options = _core.TranscodeOptions(
+            **self.options, verify=self.verify, overwrite=replace, software=_engine.SOFTWARE
+        )
+        made = _core.transcode(data, name, str(place), options, self.executor, self.cancel)
+        return record_of(name, str(place), self.verb, made)
+
+    def _carry_over(self, data: bytes, place: Path, reason: str) -> Record:
+        digest = _sha256(data)
+        record = Record(
+            "", status="copied", reason=reason, source_bytes=len(data), source_sha256=digest, ratio=math.nan
+        )
+        if self.others == "skip":
+            record.status = "skipped"
+            return record
+        part = place.with_name(f"{place.name}.{os.getpid()}{PART_SUFFIX}")
+        try:
+            part.write_bytes(data)
+            if part.read_bytes() != data:
+                raise _core.ResourceError(f"'{place}': the copy is not the file")
+            part.replace(place)
+        finally:
+            part.unlink(missing_ok=True)
+        record.target_bytes, record.target_sha256, record.verified = len(data), digest, True
+        return record
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _why_no_image(data: bytes, name: str) -> str:
+    """Return why a file of a batch is carried over instead of compressed; empty for images.
+
+    What calls itself DICOM, by its bytes or its name, and cannot be read is not carried over in
+    silence: it goes to the engine, which says what is wrong.
+    """
+    if data[128:132] != b"DICM" and not name.lower().endswith(_DICOM_SUFFIXES):
+        with contextlib.suppress(_core.SpinekitError):
+            if _core.read_header(data, name, [(0x0028, 0x0010)])["has_pixels"]:
+                return ""
+        return "not a DICOM file"
+    with contextlib.suppress(_core.SpinekitError):
+        header = _core.read_header(data, name, [(0x0028, 0x0010), (0x0002, 0x0002)])
+        if not header["has_pixels"] and (0x0028, 0x0010) not in header:
+            return "DICOM without an image"
+    return ""
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise _engine.os_error(folder, "cannot be created", failure) from failure
+
+
+def _check_apart(source: Path, target: Path) -> None:
+    inside, outside = target.resolve(), source.resolve()
+    if inside == outside or outside in inside.parents or inside in outside.parents:
+        raise _core.ArgumentError(f"'{target}' and '{source}' lie within each other; choose a folder apart")
+
+
+def _remove_parts(folder: Path) -> None:
+    """Remove what a killed run left unfinished; the journal's lock keeps other runs out."""
+    for part in folder.rglob("*" + PART_SUFFIX):
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _pack(folder: Path, target: Path) -> None:
+    part = target.with_name(f"{target.name}.{os.getpid()}{PART_SUFFIX}")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+            archive.write(folder / JOURNAL_NAME, JOURNAL_NAME)
+            for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+                if path.name != JOURNAL_NAME or path.parent != folder:
+                    archive.write(path, path.relative_to(folder).as_posix())
+        part.replace(target)
+    except OSError as failure:
+        raise _engine.os_error(target, "cannot be written", failure) from failure
+    finally:
+        part.unlink(missing_ok=True)
