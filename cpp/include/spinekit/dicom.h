@@ -82,7 +82,7 @@ class DataSet {
 
   // Value without padding; empty when absent.
   [[nodiscard]] std::string text(Tag tag) const;
-  // First value of a US, SS or IS element.
+  // First value of a US or IS element.
   [[nodiscard]] std::optional<std::int64_t> integer(Tag tag) const;
 
  private:

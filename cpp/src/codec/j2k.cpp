@@ -1,23 +1,15 @@
 #include <openjpeg.h>
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cstring>
 #include <memory>
 
-#include "spinekit/codec.h"
+#include "j2k_header.h"
 #include "spinekit/error.h"
 
 namespace spinekit {
 namespace {
-
-constexpr std::uint16_t kSoc = 0xFF4F;
-constexpr std::uint16_t kCap = 0xFF50;
-constexpr std::uint16_t kSiz = 0xFF51;
-constexpr std::uint16_t kCod = 0xFF52;
-constexpr std::uint16_t kCoc = 0xFF53;
-constexpr std::uint16_t kSot = 0xFF90;
 
 struct CodecDeleter {
   void operator()(opj_codec_t* codec) const { opj_destroy_codec(codec); }
@@ -170,157 +162,7 @@ void set_rate(opj_cparameters_t& parameters, const FrameFormat& format,
   }
 }
 
-// ---- reading headers
-
-class Cursor {
- public:
-  explicit Cursor(Bytes bytes) : bytes_(bytes) {}
-  std::uint32_t take(int size) {
-    if (static_cast<std::size_t>(size) > bytes_.size() - position_) {
-      throw_malformed("J2K codestream: the header is cut off");
-    }
-    std::uint32_t value = 0;
-    for (int i = 0; i < size; ++i) value = (value << 8U) | bytes_[position_++];
-    return value;
-  }
-  [[nodiscard]] std::size_t position() const { return position_; }
-  void move_to(std::size_t position) {
-    if (position > bytes_.size()) throw_malformed("J2K codestream: the header is cut off");
-    position_ = position;
-  }
-
- private:
-  Bytes bytes_;
-  std::size_t position_ = 0;
-};
-
-// The codestream itself: some writers put a whole JP2 file into a fragment.
-Bytes codestream_of(Bytes bytes) {
-  constexpr std::array<std::uint8_t, 4> kSocSiz{0xFF, 0x4F, 0xFF, 0x51};
-  constexpr std::array<std::uint8_t, 8> kJp2{0, 0, 0, 0x0C, 0x6A, 0x50, 0x20, 0x20};
-  if (bytes.size() >= kJp2.size() && std::equal(kJp2.begin(), kJp2.end(), bytes.begin())) {
-    const auto start =
-        std::search(bytes.begin(), bytes.end(), kSocSiz.begin(), kSocSiz.end());
-    return bytes.subspan(static_cast<std::size_t>(start - bytes.begin()));
-  }
-  return bytes;
-}
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-struct MainHeader {
-  J2kHeader image;
-  std::int64_t tiles = 1;
-  std::int64_t least_packets = 0;  // that a complete codestream of this header must hold
-};
-
-// Packets of one component over all tiles, from the SPcod or SPcoc parameters at the cursor.
-std::int64_t packets_of_component(Cursor& cursor, bool own_precincts, const MainHeader& header,
-                                  bool& reversible) {
-  const std::uint32_t levels = cursor.take(1);
-  if (levels > 32) throw_malformed("J2K codestream: more than 32 decomposition levels");
-  (void)cursor.take(3);  // code-block width, height, style
-  reversible = cursor.take(1) == 1;
-  std::int64_t packets = 0;
-  for (std::uint32_t r = 0; r <= levels; ++r) {
-    std::uint32_t size = 0xFF;
-    if (own_precincts) size = cursor.take(1);
-    const std::uint32_t shift = levels - r;
-    const std::int64_t scale = std::int64_t{1} << shift;
-    const std::int64_t width = std::int64_t{1} << (size & 0xFU);
-    const std::int64_t height = std::int64_t{1} << (size >> 4U);
-    packets += ceil_div(ceil_div(header.image.columns, scale), width) *
-               ceil_div(ceil_div(header.image.rows, scale), height);
-  }
-  return packets;
-}
-
-MainHeader read_main_header(Bytes codestream) {
-  Cursor cursor(codestream);
-  if (codestream.size() < 4 || cursor.take(2) != kSoc || cursor.take(2) != kSiz) {
-    throw_malformed("no J2K codestream: it does not begin with SOC and SIZ");
-  }
-  MainHeader header;
-  J2kHeader& image = header.image;
-  const std::size_t siz = cursor.position();
-  const std::uint32_t siz_length = cursor.take(2);
-  (void)cursor.take(2);  // Rsiz
-  const std::int64_t x1 = cursor.take(4);
-  const std::int64_t y1 = cursor.take(4);
-  const std::int64_t x0 = cursor.take(4);
-  const std::int64_t y0 = cursor.take(4);
-  const std::int64_t tile_width = cursor.take(4);
-  const std::int64_t tile_height = cursor.take(4);
-  const std::int64_t tile_x0 = cursor.take(4);
-  const std::int64_t tile_y0 = cursor.take(4);
-  image.components = static_cast<int>(cursor.take(2));
-  if (x1 <= x0 || y1 <= y0 || tile_width == 0 || tile_height == 0 || tile_x0 > x0 ||
-      tile_y0 > y0 || image.components == 0) {
-    throw_malformed("J2K codestream: impossible sizes in SIZ");
-  }
-  image.columns = x1 - x0;
-  image.rows = y1 - y0;
-  header.tiles = ceil_div(x1 - tile_x0, tile_width) * ceil_div(y1 - tile_y0, tile_height);
-  if (image.components > 4) {
-    throw_unsupported("J2K codestream of " + std::to_string(image.components) +
-                      " components, at most 4 are read");
-  }
-  for (int c = 0; c < image.components; ++c) {
-    const std::uint32_t depth = cursor.take(1);
-    const std::uint32_t dx = cursor.take(1);
-    const std::uint32_t dy = cursor.take(1);
-    const int precision = static_cast<int>(depth & 0x7FU) + 1;
-    const bool is_signed = (depth & 0x80U) != 0;
-    if (c == 0) {
-      image.precision = precision;
-      image.is_signed = is_signed;
-    }
-    if (dx != 1 || dy != 1 || precision != image.precision || is_signed != image.is_signed) {
-      throw_unsupported("J2K codestream whose components differ in size or depth");
-    }
-  }
-  cursor.move_to(siz + siz_length);
-
-  std::int64_t component_packets = 0;
-  std::int64_t layers = 1;
-  bool has_cod = false;
-  while (true) {
-    const std::uint32_t marker = cursor.take(2);
-    if (marker == kSot) break;
-    if (marker < 0xFF00U) throw_malformed("J2K codestream: damaged main header");
-    const std::size_t start = cursor.position();
-    const std::uint32_t length = cursor.take(2);
-    if (length < 2) throw_malformed("J2K codestream: damaged main header");
-    if (marker == kCap) image.high_throughput = true;
-    if (marker == kCod) {
-      has_cod = true;
-      const std::uint32_t style = cursor.take(1);
-      (void)cursor.take(1);  // progression order
-      layers = cursor.take(2);
-      image.color_transform = cursor.take(1) != 0;
-      component_packets = image.components * packets_of_component(cursor, (style & 1U) != 0, header,
-                                                                  image.reversible);
-    } else if (marker == kCoc) {
-      (void)cursor.take(1);  // the component; one byte, as there are fewer than 257
-      const std::uint32_t style = cursor.take(1);
-      bool reversible = false;
-      component_packets += packets_of_component(cursor, (style & 1U) != 0, header, reversible);
-    }
-    cursor.move_to(start + length);
-  }
-  if (!has_cod) throw_malformed("J2K codestream without COD");
-  if (layers < 1 || component_packets > (std::int64_t{1} << 40)) {
-    throw_malformed("J2K codestream: impossible number of packets");
-  }
-  header.least_packets = component_packets * layers;
-  return header;
-}
-
 }  // namespace
-
-J2kHeader read_j2k_header(Bytes codestream) {
-  return read_main_header(codestream_of(codestream)).image;
-}
 
 Buffer encode_j2k(Bytes frame, const FrameFormat& format, const J2kEncoding& encoding) {
   if (static_cast<std::int64_t>(frame.size()) != format.byte_count()) {
@@ -365,9 +207,8 @@ Buffer encode_j2k(Bytes frame, const FrameFormat& format, const J2kEncoding& enc
 
 void decode_j2k(Bytes codestream, const FrameFormat& format, MutableBytes out,
                 std::vector<std::string>& warnings) {
-  codestream = codestream_of(codestream);
-  const MainHeader header = read_main_header(codestream);
-  const J2kHeader& info = header.image;
+  codestream = j2k_codestream(codestream);
+  const J2kHeader info = read_j2k_header(codestream);
   if (info.rows != format.rows || info.columns != format.columns ||
       info.components != format.samples) {
     throw_malformed("J2K codestream of " + std::to_string(info.rows) + " x " +
@@ -379,18 +220,8 @@ void decode_j2k(Bytes codestream, const FrameFormat& format, MutableBytes out,
     throw_malformed("J2K codestream of " + std::to_string(info.precision) +
                     " bits a sample, BitsAllocated is " + std::to_string(format.bits_allocated));
   }
-  const auto size = static_cast<std::int64_t>(codestream.size());
-  check_plausible_size(format.sample_count(), size);
-  // A tile takes at least its SOT and SOD markers, a packet at least a byte: a header that
-  // promises far more would make the decoder take memory for nothing. The constants let through
-  // what is merely cut short.
-  constexpr std::int64_t kLeastTileBytes = 14;
-  if (header.tiles > std::max<std::int64_t>(size / kLeastTileBytes, 256) ||
-      header.least_packets > std::max<std::int64_t>(size, 65536)) {
-    throw_malformed("J2K codestream of " + std::to_string(size) + " bytes claims " +
-                    std::to_string(header.tiles) + " tiles and " +
-                    std::to_string(header.least_packets) + " packets, more than it can hold");
-  }
+  check_plausible_size(format.sample_count(), static_cast<std::int64_t>(codestream.size()));
+  check_plausible_structure(codestream);
 
   opj_dparameters_t parameters;
   opj_set_default_decoder_parameters(&parameters);

@@ -1,6 +1,7 @@
 #include <charls/charls.h>
 
 #include <algorithm>
+#include <array>
 
 #include "spinekit/codec.h"
 #include "spinekit/error.h"
@@ -13,6 +14,17 @@ charls::jpegls_decoder open(Bytes codestream) {
   decoder.source(codestream.data(), codestream.size());
   decoder.read_header();
   return decoder;
+}
+
+// Some encoders leave zeros between the last scan and EOI, which CharLS 2.4 takes for damage.
+Buffer without_stray_bytes(Bytes codestream) {
+  constexpr std::array<std::uint8_t, 2> kEoi{0xFF, 0xD9};
+  const auto eoi = std::find_end(codestream.begin(), codestream.end(), kEoi.begin(), kEoi.end());
+  auto end = eoi;
+  while (end != codestream.begin() && *(end - 1) == 0) --end;
+  Buffer out(codestream.begin(), end);
+  out.insert(out.end(), eoi, codestream.end());
+  return out;
 }
 
 [[noreturn]] void refuse(const std::exception& failure) {
@@ -54,7 +66,12 @@ int jpegls_near(Bytes codestream) {
 
 void decode_jpegls(Bytes codestream, const FrameFormat& format, MutableBytes out) {
   try {
-    decode(codestream, format, out);
+    try {
+      decode(codestream, format, out);
+    } catch (const charls::jpegls_error& failure) {
+      if (failure.code() != charls::jpegls_errc::jpeg_marker_start_byte_not_found) throw;
+      decode(without_stray_bytes(codestream), format, out);
+    }
   } catch (const charls::jpegls_error& failure) {
     refuse(failure);
   } catch (const std::bad_alloc&) {

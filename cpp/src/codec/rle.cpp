@@ -1,5 +1,5 @@
 // GDCM's RLE decoder is built with assertions that a damaged file trips, so this one is our own.
-#include <array>
+#include <algorithm>
 #include <cstring>
 
 #include "spinekit/codec.h"

@@ -85,6 +85,7 @@ struct Executor::State {
   }
 
   void help() {
+    working_for = this;
     std::unique_lock lock(mutex);
     while (true) {
       // A helper waits while every worker's place is filled, and gives its own up when a caller,
@@ -99,7 +100,6 @@ struct Executor::State {
       ++active;
       ++loop->helpers;
       lock.unlock();
-      working_for = this;
       loop->work([this] { return active.load(std::memory_order_relaxed) > workers; });
       lock.lock();
       --active;

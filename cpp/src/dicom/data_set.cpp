@@ -312,7 +312,7 @@ std::optional<std::int64_t> DataSet::integer(Tag tag) const {
   const Element* element = find(tag);
   if (element == nullptr || element->length == 0) return std::nullopt;
   const Bytes bytes = value(*element);
-  // NumberOfFrames is the one IS that is asked for; everything else here is US or SS.
+  // NumberOfFrames is the one IS that is asked for; everything else here is US.
   constexpr Tag kNumberOfFrames{0x0028, 0x0008};
   if (tag == kNumberOfFrames || element->vr == Vr("IS")) {
     std::string digits = text(tag);

@@ -85,6 +85,9 @@ class Rewriter {
     }
     // UN is implicit VR little endian inside, as it was; the pixel data of an icon is fragments.
     if (element.undefined_length) {
+      if (encoding_.big_endian && vr != Vr("UN")) {
+        throw_malformed("fragments in a big-endian data set, element " + element.tag.text());
+      }
       append_header(element.tag, vr, kUndefinedLength, out_);
       out_.insert(out_.end(), value.begin(), value.end());
       append_item_header(kSequenceDelimiter, 0, out_);

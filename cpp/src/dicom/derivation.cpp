@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <optional>
 
 #include "element_scanner.h"
 #include "spinekit/error.h"
@@ -16,6 +17,10 @@ constexpr Tag kSopInstanceUid{0x0008, 0x0018};
 constexpr Tag kDerivationDescription{0x0008, 0x2111};
 constexpr Tag kSourceImageSequence{0x0008, 0x2112};
 constexpr Tag kDerivationCodeSequence{0x0008, 0x9215};
+constexpr Tag kDerivationImageSequence{0x0008, 0x9124};
+constexpr Tag kSourceImageEvidenceSequence{0x0008, 0x9154};
+constexpr Tag kSharedFunctionalGroups{0x5200, 0x9229};
+constexpr Tag kPerFrameFunctionalGroups{0x5200, 0x9230};
 constexpr Tag kLossyImageCompression{0x0028, 0x2110};
 constexpr Tag kLossyImageCompressionRatio{0x0028, 0x2112};
 constexpr Tag kLossyImageCompressionMethod{0x0028, 0x2114};
@@ -49,23 +54,84 @@ Buffer code_item(std::string_view value, std::string_view meaning) {
   return code;
 }
 
-// A sequence of the source's items, in the target's encoding, and one more.
-NewElement with_item(const DataSet& source, Tag tag, const Buffer& item) {
-  NewElement sequence{Vr("SQ"), {}};
+// Items of one of the source's sequences in the target's encoding, without header and delimiter.
+Buffer items_of(const DataSet& source, Tag tag, bool derive_frame_types) {
   const Element* existing = source.find(tag);
-  if (existing != nullptr) {
-    Buffer encoded;
-    append_elements(source, {}, tag, {tag.group, static_cast<std::uint16_t>(tag.element + 1)},
-                    encoded);
-    if (encoded.size() < 12 || encoded[4] != 'S' || encoded[5] != 'Q') {
-      throw_unsupported("element " + tag.text() + " is encoded as something else than a sequence");
-    }
-    // Header of a long VR in front, a delimiter behind when the length was undefined.
-    const bool delimited = existing->undefined_length;
-    sequence.value.assign(encoded.begin() + 12, encoded.end() - (delimited ? 8 : 0));
-  }
+  if (existing == nullptr) return {};
+  Buffer encoded;
+  append_elements(source, {.elements = {}, .derive_frame_types = derive_frame_types}, tag,
+                  {tag.group, static_cast<std::uint16_t>(tag.element + 1)}, encoded);
+  constexpr std::ptrdiff_t kHeader = 12;
+  const std::ptrdiff_t delimiter = existing->undefined_length ? 8 : 0;
+  return {encoded.begin() + kHeader, encoded.end() - delimiter};
+}
+
+NewElement with_item(const DataSet& source, Tag tag, const Buffer& item) {
+  NewElement sequence{Vr("SQ"), items_of(source, tag, false)};
   append_item(item, sequence.value);
   return sequence;
+}
+
+// Hierarchical SOP Instance Reference macro (PS3.3 table C.17-3).
+Buffer evidence_item(const DataSet& source, const std::string& sop_class,
+                     const std::string& sop_instance) {
+  Buffer reference;
+  append_element({0x0008, 0x1150}, text_element(Vr("UI"), sop_class), reference);
+  append_element({0x0008, 0x1155}, text_element(Vr("UI"), sop_instance), reference);
+  NewElement references{Vr("SQ"), {}};
+  append_item(reference, references.value);
+  Buffer series;
+  append_element({0x0008, 0x1199}, references, series);
+  append_element({0x0020, 0x000E}, text_element(Vr("UI"), source.text({0x0020, 0x000E})), series);
+  NewElement all_series{Vr("SQ"), {}};
+  append_item(series, all_series.value);
+  Buffer study;
+  append_element({0x0008, 0x1115}, all_series, study);
+  append_element({0x0020, 0x000D}, text_element(Vr("UI"), source.text({0x0020, 0x000D})), study);
+  return study;
+}
+
+bool contains_tag(Bytes encoded, Tag tag) {
+  const std::array<std::uint8_t, 4> bytes{
+      static_cast<std::uint8_t>(tag.group & 0xFFU), static_cast<std::uint8_t>(tag.group >> 8U),
+      static_cast<std::uint8_t>(tag.element & 0xFFU), static_cast<std::uint8_t>(tag.element >> 8U)};
+  return std::search(encoded.begin(), encoded.end(), bytes.begin(), bytes.end()) != encoded.end();
+}
+
+// The shared functional groups with one more macro (PS3.3 C.7.6.16.2.6), or nothing where the
+// object has none, is damaged, or describes derivations itself, perhaps frame by frame.
+std::optional<NewElement> with_shared_group(const DataSet& source, Tag tag,
+                                            const NewElement& macro) {
+  const Buffer items = items_of(source, kSharedFunctionalGroups, true);
+  if (items.size() < 8) return std::nullopt;
+  for (const Tag groups : {kSharedFunctionalGroups, kPerFrameFunctionalGroups}) {
+    const Element* element = source.find(groups);
+    if (element != nullptr && contains_tag(source.value(*element), tag)) return std::nullopt;
+  }
+  const auto end = static_cast<std::int64_t>(items.size());
+  ElementScanner scanner(items, {true, false}, 0, end);
+  std::uint32_t length = 0;
+  if (scanner.next_item(length) != kItem) return std::nullopt;
+  const bool undefined = length == kUndefinedLength;
+  if (!undefined && scanner.position() + length != end) return std::nullopt;
+  Buffer content;
+  bool placed = false;
+  const auto place = [&] {
+    if (!placed) append_element(tag, macro, content);
+    placed = true;
+  };
+  while (!scanner.at_end()) {
+    const Tag next = scanner.peek_tag();
+    if (undefined && next == kItemDelimiter) break;
+    if (next > tag) place();
+    const std::int64_t from = scanner.position();
+    (void)scanner.next();
+    content.insert(content.end(), items.begin() + from, items.begin() + scanner.position());
+  }
+  place();
+  NewElement groups{Vr("SQ"), {}};
+  append_item(content, groups.value);
+  return groups;
 }
 
 // As it stands after the edits so far.
@@ -147,32 +213,67 @@ void describe_lossy_step(const DataSet& source, const LossyStep& step, bool sour
   append_lossy_step(source, step.method, step.pixel_ratio, edits);
   set(edits, kImageType, text_element(Vr("CS"), derived_image_type(source.text(kImageType))));
   set(edits, kSopInstanceUid, text_element(Vr("UI"), step.sop_instance_uid));
-  set(edits, kDerivationDescription,
-      text_element(Vr("ST"),
-                   longer_description(source.text(kDerivationDescription), step.description)));
-  set(edits, kDerivationCodeSequence,
-      with_item(source, kDerivationCodeSequence, code_item("113040", "Lossy Compression")));
+  edits.derive_frame_types = true;
+
+  const Buffer code = code_item("113040", "Lossy Compression");
   const std::string sop_class = source.text({0x0008, 0x0016});
   const std::string sop_instance = source.text(kSopInstanceUid);
+  Buffer source_image;
   if (!sop_class.empty() && !sop_instance.empty()) {
-    Buffer item;
-    append_element({0x0008, 0x1150}, text_element(Vr("UI"), sop_class), item);
-    append_element({0x0008, 0x1155}, text_element(Vr("UI"), sop_instance), item);
+    append_element({0x0008, 0x1150}, text_element(Vr("UI"), sop_class), source_image);
+    append_element({0x0008, 0x1155}, text_element(Vr("UI"), sop_instance), source_image);
     NewElement purpose{Vr("SQ"), {}};
     append_item(source_was_lossy
                     ? code_item("121322", "Source image for image processing operation")
                     : code_item("121320", "Uncompressed predecessor"),
                 purpose.value);
-    append_element({0x0040, 0xA170}, purpose, item);
-    set(edits, kSourceImageSequence, with_item(source, kSourceImageSequence, item));
+    append_element({0x0040, 0xA170}, purpose, source_image);
   }
-  edits.derive_frame_types = true;
+
+  // Enhanced objects have no General Image module: their derivation is a functional group.
+  if (source.find(kSharedFunctionalGroups) != nullptr) {
+    Buffer derivation;
+    append_element(kDerivationDescription, text_element(Vr("ST"), step.description), derivation);
+    NewElement images{Vr("SQ"), {}};
+    if (!source_image.empty()) append_item(source_image, images.value);
+    append_element(kSourceImageSequence, images, derivation);
+    NewElement codes{Vr("SQ"), {}};
+    append_item(code, codes.value);
+    append_element(kDerivationCodeSequence, codes, derivation);
+    NewElement macro{Vr("SQ"), {}};
+    append_item(derivation, macro.value);
+    if (auto groups = with_shared_group(source, kDerivationImageSequence, macro)) {
+      set(edits, kSharedFunctionalGroups, std::move(*groups));
+      if (!source_image.empty()) {
+        set(edits, kSourceImageEvidenceSequence,
+            with_item(source, kSourceImageEvidenceSequence,
+                      evidence_item(source, sop_class, sop_instance)));
+      }
+      return;
+    }
+  }
+  set(edits, kDerivationDescription,
+      text_element(Vr("ST"),
+                   longer_description(source.text(kDerivationDescription), step.description)));
+  set(edits, kDerivationCodeSequence, with_item(source, kDerivationCodeSequence, code));
+  if (!source_image.empty()) {
+    set(edits, kSourceImageSequence, with_item(source, kSourceImageSequence, source_image));
+  }
 }
 
 void admit_past_loss(const DataSet& source, const std::string& method, double pixel_ratio,
                      Edits& edits) {
-  if (source.text(kLossyImageCompression) == "01") return;
-  append_lossy_step(source, method, pixel_ratio, edits);
+  if (source.text(kLossyImageCompression) != "01") {
+    append_lossy_step(source, method, pixel_ratio, edits);
+    return;
+  }
+  // The last step is the one that the source's syntax still shows.
+  const std::string methods = source.text(kLossyImageCompressionMethod);
+  const std::int64_t named = multiplicity(methods);
+  if (named + 1 == multiplicity(source.text(kLossyImageCompressionRatio))) {
+    set(edits, kLossyImageCompressionMethod,
+        text_element(Vr("CS"), methods + (named > 0 ? "\\" : "") + method));
+  }
 }
 
 Buffer file_head(const DataSet& source, const std::string& transfer_syntax_uid,

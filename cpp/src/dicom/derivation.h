@@ -16,8 +16,8 @@ struct LossyStep {
 void describe_lossy_step(const DataSet& source, const LossyStep& step, bool source_was_lossy,
                          Edits& edits);
 
-// A source of an irreversible transfer syntax that does not say so in (0028,2110) gets it said:
-// the next syntax would hide it.
+// A source of an irreversible transfer syntax that does not say so in (0028,2110), or not how in
+// (0028,2114), gets it said: the next syntax would hide it.
 void admit_past_loss(const DataSet& source, const std::string& method, double pixel_ratio,
                      Edits& edits);
 

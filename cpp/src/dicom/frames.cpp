@@ -25,6 +25,8 @@ struct Fragments {
   std::vector<std::uint64_t> offsets;  // of each item's header behind the offset table
 };
 
+constexpr std::size_t kMostFragments = std::size_t{1} << 20U;
+
 Fragments read_fragments(const DataSet& data_set, const Element& pixel_data) {
   Fragments fragments;
   ElementScanner scanner(data_set.body(), {true, false}, pixel_data.offset,
@@ -41,6 +43,7 @@ Fragments read_fragments(const DataSet& data_set, const Element& pixel_data) {
       first = scanner.position();
       fragments.basic_offset_table = item;
     } else {
+      if (fragments.items.size() >= kMostFragments) throw_malformed("more than 1,048,576 fragments");
       fragments.items.push_back(item);
       fragments.offsets.push_back(static_cast<std::uint64_t>(header - first));
     }
@@ -138,6 +141,11 @@ FrameReader::FrameReader(const DataSet& data_set, const ImageDescription& image)
   }
   if (syntax.encapsulated()) {
     fragments_ = frame_fragments(data_set, image.frames);
+    for (const std::vector<Bytes>& frame : fragments_) {
+      std::int64_t held = 0;
+      for (const Bytes part : frame) held += static_cast<std::int64_t>(part.size());
+      check_plausible_size(format.sample_count(), held);
+    }
     if (photometric_ == "YBR_RCT" || photometric_ == "YBR_ICT") photometric_ = "RGB";
     if (photometric_ == "YBR_FULL_422") photometric_ = "YBR_FULL";
     return;
@@ -174,7 +182,18 @@ FrameReader::FrameReader(const DataSet& data_set, const ImageDescription& image)
 void FrameReader::read_native(std::int64_t index, MutableBytes out) const {
   const FrameFormat& format = image_.format;
   const auto frame_bytes = static_cast<std::size_t>(native_frame_bytes_);
-  const Bytes frame = native_.subspan(static_cast<std::size_t>(index) * frame_bytes, frame_bytes);
+  const std::size_t start = static_cast<std::size_t>(index) * frame_bytes;
+  Bytes frame = native_.subspan(start, frame_bytes);
+  const auto sample_bytes = static_cast<std::size_t>(format.bits_allocated / 8);
+  // 8-bit samples in big-endian words: pairs of the whole value, which a frame may begin amid.
+  Buffer unswapped;
+  if (swap_words_ && sample_bytes == 1) {
+    unswapped.reserve(frame_bytes);
+    for (std::size_t at = start; at < start + frame_bytes; ++at) {
+      unswapped.push_back(native_[std::min(at ^ 1U, native_.size() - 1)]);
+    }
+    frame = unswapped;
+  }
   if (image_.photometric == "YBR_FULL_422") {
     for (std::size_t pair = 0; pair < frame.size() / 4; ++pair) {
       const std::uint8_t* in = frame.data() + 4 * pair;
@@ -186,7 +205,6 @@ void FrameReader::read_native(std::int64_t index, MutableBytes out) const {
     }
     return;
   }
-  const auto sample_bytes = static_cast<std::size_t>(format.bits_allocated / 8);
   if (!image_.planar) {
     std::memcpy(out.data(), frame.data(), frame.size());
   } else {
@@ -198,8 +216,7 @@ void FrameReader::read_native(std::int64_t index, MutableBytes out) const {
       }
     }
   }
-  const bool swap = data_set_.syntax().big_endian && (sample_bytes == 2 || swap_words_);
-  if (swap) {
+  if (data_set_.syntax().big_endian && sample_bytes == 2) {
     for (std::size_t i = 0; i + 1 < out.size(); i += 2) std::swap(out[i], out[i + 1]);
   }
 }
