@@ -1,66 +1,92 @@
 """The report of a batch while it grows: one JSON line a file, so that nothing done is ever lost."""
 
 import contextlib
+import dataclasses
 import fcntl
 import json
+import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from spinekit import _core, _engine
 from spinekit.report import Record
+
+_log = logging.getLogger(__name__)
 
 #: The journal's name in the target folder.
 JOURNAL_NAME = "spinekit-report.jsonl"
 
 
 class Journal:
-    """The journal of one target folder, locked against a second run."""
+    """The journal of one target folder; while it is open, no second run writes there."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / JOURNAL_NAME
-        self._file: TextIO | None = None
-
-    @contextlib.contextmanager
-    def opened(self, settings: dict[str, Any], *, fresh: bool) -> Iterator["Journal"]:
-        """Lock the journal and, if `fresh`, begin it anew with the settings as its first line."""
         try:
-            with self.path.open("a", encoding="utf-8") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError as failure:
-                    if failure.errno not in (11, 13):  # not locked: a file system without locks
-                        pass
-                    else:
-                        raise _core.ResourceError(
-                            f"'{self.path}': another run is writing to this folder; wait for it"
-                        ) from failure
-                self._file = file
-                if fresh:
-                    file.truncate(0)
-                if file.tell() == 0 or fresh:
-                    self._line({"spinekit": _core.__version__, "settings": settings})
-                yield self
+            self._file = self.path.open("a+", encoding="utf-8")
         except OSError as failure:
             raise _engine.os_error(self.path, "cannot be written", failure) from failure
-        finally:
-            self._file = None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as failure:
+            self._file.close()
+            raise _core.ResourceError(
+                f"'{self.path}': another run is writing to this folder; wait for it"
+            ) from failure
+        except OSError:
+            _log.info("'%s': this file system has no locks", self.path)
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    def begin(self, settings: dict[str, Any]) -> None:
+        """Forget what is there and begin anew."""
+        self._file.truncate(0)
+        self._line({"spinekit": _core.__version__, "settings": settings})
+
+    def go_on(self) -> None:
+        """Drop a last line that a crash cut off, so that the next one does not join it."""
+        text = self.path.read_bytes()
+        self._file.truncate(text.rfind(b"\n") + 1)
+
+    def start(self, name: str) -> None:
+        """Note that a target which is not there yet is about to be made, and is this run's own."""
+        self._line({"started": name})
 
     def add(self, record: Record, modified: int) -> None:
         """Append one record; `modified` tells a later run whether the source is the same."""
         self._line(record.to_dict() | {"source_modified": modified})
 
     def _line(self, values: dict[str, Any]) -> None:
-        assert self._file is not None
-        self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
+            self._file.flush()
+        except OSError as failure:
+            raise _engine.os_error(self.path, "cannot be written", failure) from failure
 
 
-def read_journal(folder: Path) -> tuple[dict[str, Any], dict[str, tuple[Record, int]]] | None:
-    """Return settings and, by source, the last record with the source's modification mark.
+@dataclasses.dataclass
+class Earlier:
+    """What a folder's journal tells of earlier runs, by source."""
 
-    A last line that a crash cut off is passed over. None if the folder has no journal.
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    records: dict[str, Record] = dataclasses.field(default_factory=dict)
+    modified: dict[str, int] = dataclasses.field(default_factory=dict)
+    started: set[str] = dataclasses.field(default_factory=set)
+
+    def owns(self, name: str) -> bool:
+        """Return whether a target that stands there was made by an earlier run."""
+        return name in self.started or name in self.records
+
+
+def read_journal(folder: Path) -> Earlier | None:
+    """Return what the folder's journal tells, or None if it has none.
+
+    A last line that a crash cut off is passed over.
     """
     path = folder / JOURNAL_NAME
     try:
@@ -69,24 +95,28 @@ def read_journal(folder: Path) -> tuple[dict[str, Any], dict[str, tuple[Record, 
         return None
     except (OSError, UnicodeDecodeError) as failure:
         raise _core.MalformedDataError(f"'{path}': cannot be read: {failure}") from failure
-    settings: dict[str, Any] = {}
-    records: dict[str, tuple[Record, int]] = {}
+    if not lines:
+        return None
+    earlier = Earlier()
     for number, line in enumerate(lines):
         try:
             values = json.loads(line)
             if number == 0:
-                settings = values["settings"]
-                continue
-            modified = values.pop("source_modified", 0)
-            record = Record.from_dict(values)
+                earlier.settings = values["settings"]
+            elif "started" in values:
+                earlier.started.add(values["started"])
+            else:
+                modified = values.pop("source_modified", 0)
+                record = Record.from_dict(values)
+                earlier.records[record.source] = record
+                earlier.modified[record.source] = modified
         except (ValueError, KeyError, TypeError) as failure:
             if number == len(lines) - 1:
                 break
             raise _core.MalformedDataError(
                 f"'{path}', line {number + 1}: not a spinekit report: {failure}"
             ) from failure
-        records[record.source] = (record, modified)
-    return settings, records
+    return earlier
 
 
 def sync_folder(folder: Path) -> None:

@@ -139,7 +139,7 @@ def verify(
     found = read_journal(root) if root.is_dir() else None
     if found is None:
         raise _core.ArgumentError(f"'{root}': no {JOURNAL_NAME} here; name the folder that compress has written")
-    listed = {r.target: r for r, _ in found[1].values() if r.status in DONE}
+    listed = {r.target: r for r in found.records.values() if r.status in DONE}
     records = []
     pool = concurrent.futures.ThreadPoolExecutor(_engine.worker_count(workers), "spinekit")
     try:

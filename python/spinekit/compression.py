@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spinekit import _core, _engine
-from spinekit._journal import JOURNAL_NAME, Journal, read_journal, sync_folder
+from spinekit._journal import JOURNAL_NAME, Earlier, Journal, read_journal, sync_folder
 from spinekit._progress import Progress
 from spinekit._sources import PART_SUFFIX, Item, is_batch, list_items
 from spinekit.report import DONE, Record, Report, record_of
@@ -247,15 +247,18 @@ class _Batch:
     def _run_into_folder(self, source: Path, items: list[Item], target: Path) -> Report:
         started = time.perf_counter()
         _make_folder(target)
-        earlier = self._earlier_records(target)
         records: list[Record] = []
-        journal = Journal(target)
         with (
-            journal.opened(self.settings, fresh=earlier is None) as log,
+            Journal(target) as log,
             Progress(len(items), self.progress, self.verb[:-2] + "ing") as bar,
         ):
             _remove_parts(target)
-            for item, record in self._results(items, source, target, earlier or {}):
+            earlier = self._earlier_records(target)
+            if earlier is None:
+                log.begin(self.settings)
+            else:
+                log.go_on()
+            for item, record in self._results(items, source, target, earlier or Earlier(), log):
                 if not record.resumed:
                     log.add(record, item.modified)
                 records.append(record)
@@ -273,7 +276,7 @@ class _Batch:
         with tempfile.TemporaryDirectory(prefix="spinekit-sample-") as folder:
             with Progress(min(count, len(items)), self.progress, "sampling") as bar:
                 chosen = items[step // 2 :: step][:count]
-                for _, record in self._results(chosen, source, Path(folder), {}):
+                for _, record in self._results(chosen, source, Path(folder), Earlier()):
                     record.target = ""
                     records.append(record)
                     bar.advance()
@@ -296,24 +299,21 @@ class _Batch:
 
     # ---- one file after the other
 
-    def _earlier_records(self, target: Path) -> dict[str, tuple[Record, int]] | None:
+    def _earlier_records(self, target: Path) -> Earlier | None:
         if not self.resume:
             return None
-        found = read_journal(target)
-        if found is None:
-            return None
-        settings, records = found
-        if settings == self.settings:
-            return records
+        earlier = read_journal(target)
+        if earlier is None or earlier.settings == self.settings:
+            return earlier
         if self.overwrite:
             return None
         raise _core.ArgumentError(
-            f"'{target}' holds the output of a run with other settings ({settings}); "
+            f"'{target}' holds the output of a run with other settings ({earlier.settings}); "
             "choose another folder, or overwrite"
         )
 
     def _results(
-        self, items: list[Item], source: Path, target: Path, earlier: dict[str, tuple[Record, int]]
+        self, items: list[Item], source: Path, target: Path, earlier: Earlier, log: Journal | None = None
     ) -> Iterator[tuple[Item, Record]]:
         """Yield the records as the files get done; few files are in memory at any time."""
         waiting = iter(items)
@@ -322,6 +322,8 @@ class _Batch:
         try:
             while True:
                 while len(running) < 2 * self.threads and (item := next(waiting, None)) is not None:
+                    if log is not None and not earlier.owns(item.name) and not (target / item.name).exists():
+                        log.start(item.name)
                     running[pool.submit(self._one, item, source, target, earlier)] = item
                 if not running:
                     return
@@ -333,17 +335,17 @@ class _Batch:
             self.cancel.cancel()
             pool.shutdown(cancel_futures=True)
 
-    def _one(self, item: Item, source: Path, target: Path, earlier: dict[str, tuple[Record, int]]) -> Record:
+    def _one(self, item: Item, source: Path, target: Path, earlier: Earlier) -> Record:
         started = time.perf_counter()
         place = target / item.name
         record: Record
-        if (kept := self._kept(item, place, earlier.get(item.name))) is not None:
+        if (kept := self._kept(item, place, earlier)) is not None:
             return kept
         try:
             if item.problem:
                 raise _core.ResourceError(item.problem)
             # A target of this journal whose record no longer holds may be replaced.
-            replace = self.overwrite or item.name in earlier
+            replace = self.overwrite or earlier.owns(item.name)
             if place.exists() and not replace:
                 raise _core.ResourceError(
                     f"'{place}' exists and is not of this run; choose another folder, or overwrite"
@@ -372,11 +374,11 @@ class _Batch:
         record.seconds = time.perf_counter() - started
         return record
 
-    def _kept(self, item: Item, place: Path, earlier: tuple[Record, int] | None) -> Record | None:
-        if earlier is None:
+    def _kept(self, item: Item, place: Path, earlier: Earlier) -> Record | None:
+        record = earlier.records.get(item.name)
+        if record is None:
             return None
-        record, modified = earlier
-        same_source = record.source_bytes == item.size and modified == item.modified
+        same_source = record.source_bytes == item.size and earlier.modified[item.name] == item.modified
         wants_more = self.verify and record.status == self.verb and not record.verified
         carried = record.status == ("copied" if self.others == "copy" else "skipped")
         if not same_source or wants_more or not (record.status == self.verb or carried):

@@ -31,7 +31,21 @@ Buffer without_stray_bytes(Bytes codestream) {
   throw_malformed(std::string("JPEG-LS codestream does not decode: ") + failure.what());
 }
 
+bool ends_with_eoi(Bytes codestream) {
+  std::size_t size = codestream.size();
+  while (size > 0 && codestream[size - 1] == 0) --size;
+  return size >= 2 && codestream[size - 2] == 0xFF && codestream[size - 1] == 0xD9;
+}
+
 void decode(Bytes codestream, const FrameFormat& format, MutableBytes out) {
+  // CharLS 2.4 counts through 2^32 bits that are not there when the data end within a scan; in front
+  // of a marker it stops.
+  Buffer ended;
+  if (!ends_with_eoi(codestream)) {
+    ended.assign(codestream.begin(), codestream.end());
+    ended.insert(ended.end(), {0xFF, 0xD9});
+    codestream = ended;
+  }
   charls::jpegls_decoder decoder = open(codestream);
   const charls::frame_info& info = decoder.frame_info();
   if (info.height != format.rows || info.width != format.columns ||

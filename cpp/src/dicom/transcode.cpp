@@ -295,8 +295,8 @@ class Job {
   // Whether a lossless encode is worth trying: it takes as long as the lossy one.
   bool lossless_may_fit(std::int64_t allowed) const {
     if (image_.palette()) return true;
-    // How far below the residuals' entropy J2K was seen to get, with room to spare.
-    const double best_case = store_.format().samples == 3 ? 0.3 : 0.6;
+    // How far below the residuals' entropy J2K was seen to get on real files: 0.62, colour 0.48.
+    const double best_case = store_.format().samples == 3 ? 0.4 : 0.6;
     constexpr std::int64_t kProbes = 5;
     const std::int64_t probes = std::min(kProbes, store_.frames());
     double bytes = 0;
