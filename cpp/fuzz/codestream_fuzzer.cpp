@@ -10,7 +10,8 @@ struct Size {
   std::int64_t columns;
 };
 
-constexpr Size kSizes[] = {{1, 1}, {5, 7}, {8, 8}, {16, 16}, {33, 31}, {64, 64}, {128, 96}, {256, 256}};
+constexpr Size kSizes[] = {{1, 1},   {5, 7},   {8, 8},    {16, 16},
+                           {33, 31}, {64, 64}, {128, 96}, {256, 256}};
 
 }  // namespace
 

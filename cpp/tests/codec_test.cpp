@@ -48,8 +48,8 @@ Buffer test_frame(const FrameFormat& format) {
 }
 
 std::vector<FrameFormat> formats() {
-  return {format_of(1, 1, 1, 8, 8, false),    format_of(17, 33, 1, 8, 8, false),
-          format_of(17, 33, 1, 8, 7, true),   format_of(40, 24, 3, 8, 8, false),
+  return {format_of(1, 1, 1, 8, 8, false),     format_of(17, 33, 1, 8, 8, false),
+          format_of(17, 33, 1, 8, 7, true),    format_of(40, 24, 3, 8, 8, false),
           format_of(64, 65, 1, 16, 12, false), format_of(64, 65, 1, 16, 12, true),
           format_of(31, 30, 1, 16, 16, false), format_of(31, 30, 1, 16, 16, true),
           format_of(9, 300, 3, 16, 16, false), format_of(5, 5, 1, 8, 1, false)};
@@ -100,8 +100,10 @@ TEST_CASE("a frame's size is the product of its sides, and no product overflows"
   CHECK(format_of(512, 512, 1, 16, 12, true).byte_count() == 524288);
   CHECK(format_of(3, 5, 3, 8, 8, false).byte_count() == 45);
   CHECK_THROWS_AS(
-      (void)format_of(std::int64_t{1} << 40, std::int64_t{1} << 40, 1, 8, 8, false).byte_count(), Error);
-  CHECK(checked_product(std::int64_t{1} << 31, std::int64_t{1} << 31, "x") == std::int64_t{1} << 62);
+      (void)format_of(std::int64_t{1} << 40, std::int64_t{1} << 40, 1, 8, 8, false).byte_count(),
+      Error);
+  CHECK(checked_product(std::int64_t{1} << 31, std::int64_t{1} << 31, "x") == std::int64_t{1}
+                                                                                  << 62);
   CHECK_THROWS_AS(checked_product(-1, 1, "x"), Error);
 }
 
@@ -232,7 +234,8 @@ TEST_CASE("a codestream whose sign contradicts the header keeps its bits") {
 TEST_CASE("J2K is found inside a JP2 file") {
   const FrameFormat format = format_of(8, 8, 1, 8, 8, false);
   const Buffer frame = test_frame(format);
-  const Buffer jp2 = hex("0000000C6A5020200D0A870A 00000000 6A703263") + encode_j2k(frame, format, {});
+  const Buffer jp2 =
+      hex("0000000C6A5020200D0A870A 00000000 6A703263") + encode_j2k(frame, format, {});
   CHECK(decoded_j2k(jp2, format) == frame);
 }
 
@@ -281,11 +284,13 @@ TEST_CASE("J2K headers that promise more than they hold are refused before the d
   });
   // 65535 layers
   check_refuses(ErrorCode::kMalformed, "packets", [&] {
-    check_structure(siz(2048, 2048, 2048) + hex("FF52 000C 00 00 FFFF 00 05 04 04 00 01") + qcd + end);
+    check_structure(siz(2048, 2048, 2048) + hex("FF52 000C 00 00 FFFF 00 05 04 04 00 01") + qcd +
+                    end);
   });
   // Code-blocks of 4 x 4
   check_refuses(ErrorCode::kMalformed, "code-blocks", [&] {
-    check_structure(siz(2048, 2048, 2048) + hex("FF52 000C 00 00 0001 00 00 00 00 00 01") + qcd + end);
+    check_structure(siz(2048, 2048, 2048) + hex("FF52 000C 00 00 0001 00 00 00 00 00 01") + qcd +
+                    end);
   });
   // The same, but only in the header of a tile-part
   check_refuses(ErrorCode::kMalformed, "code-blocks", [&] {
@@ -296,7 +301,8 @@ TEST_CASE("J2K headers that promise more than they hold are refused before the d
   // A tile that ends in front of the picture (15444-1 B-4)
   Buffer shifted = siz(100, 100, 10);
   shifted[4 + 4 + 8 + 3] = 50;  // XOsiz
-  check_refuses(ErrorCode::kMalformed, "impossible", [&] { check_structure(shifted + plain_cod + end); });
+  check_refuses(ErrorCode::kMalformed, "impossible",
+                [&] { check_structure(shifted + plain_cod + end); });
 }
 
 // ---- JPEG-LS
@@ -329,14 +335,15 @@ TEST_CASE("JPEG-LS gives back every sample, in each interleave") {
 TEST_CASE("JPEG-LS planes are delivered interleaved") {
   const FrameFormat format = format_of(1, 2, 3, 8, 8, false);
   Buffer out(6);
-  decode_jpegls(encoded_jpegls(hex("0102 1112 2122"), format, 0, charls::interleave_mode::none), format,
-                out);
+  decode_jpegls(encoded_jpegls(hex("0102 1112 2122"), format, 0, charls::interleave_mode::none),
+                format, out);
   CHECK(out == hex("011121 021222"));
 }
 
 TEST_CASE("JPEG-LS samples of a signed image are sign-extended from the coded precision") {
   FrameFormat format = format_of(2, 2, 1, 16, 12, false);
-  const Buffer coded = encoded_jpegls(hex("FF0F 0008 FF07 0000"), format, 0, charls::interleave_mode::none);
+  const Buffer coded =
+      encoded_jpegls(hex("FF0F 0008 FF07 0000"), format, 0, charls::interleave_mode::none);
   format.is_signed = true;
   Buffer out(8);
   decode_jpegls(coded, format, out);
@@ -352,7 +359,8 @@ TEST_CASE("near-lossless JPEG-LS stays within NEAR and says so") {
   decode_jpegls(codestream, format, out);
   int largest = 0;
   for (std::size_t i = 0; i < frame.size(); i += 2) {
-    largest = std::max(largest, std::abs((frame[i] | frame[i + 1] << 8) - (out[i] | out[i + 1] << 8)));
+    largest =
+        std::max(largest, std::abs((frame[i] | frame[i + 1] << 8) - (out[i] | out[i + 1] << 8)));
   }
   CHECK(largest > 0);
   CHECK(largest <= 3);
@@ -367,8 +375,7 @@ TEST_CASE("JPEG-LS refuses damage; data that end within a scan end at once") {
                       "57FDFF7F0000 0071FF002D1C00D928"),
                   format, out);
   });
-  const Buffer whole =
-      encoded_jpegls(test_frame(format), format, 0, charls::interleave_mode::none);
+  const Buffer whole = encoded_jpegls(test_frame(format), format, 0, charls::interleave_mode::none);
   for (std::size_t size = 0; size + 3 < whole.size(); size += 37) {
     check_refuses(ErrorCode::kMalformed, "JPEG-LS",
                   [&] { decode_jpegls(Bytes(whole).first(size), format, out); });
@@ -422,5 +429,6 @@ TEST_CASE("JPEG comments and application segments are passed over, junk is refus
 TEST_CASE("a short codestream cannot claim a huge picture") {
   CHECK_NOTHROW(check_plausible_size(std::int64_t{8} << 20, 1));
   CHECK_NOTHROW(check_plausible_size(std::int64_t{1} << 30, std::int64_t{1} << 20));
-  check_refuses(ErrorCode::kMalformed, "claims", [] { check_plausible_size(std::int64_t{1} << 30, 1000); });
+  check_refuses(ErrorCode::kMalformed, "claims",
+                [] { check_plausible_size(std::int64_t{1} << 30, 1000); });
 }

@@ -110,16 +110,15 @@ struct Picture {
   bool is_signed = false;
   int frames = 1;
   std::string photometric = "MONOCHROME2";
-  int planar = -1;       // < 0: absent
-  Buffer extra = {};     // elements between (0008,0018) and group 0028
+  int planar = -1;    // < 0: absent
+  Buffer extra = {};  // elements between (0008,0018) and group 0028
 };
 
 inline Buffer picture_elements(const Picture& p, const Encoder& e) {
   Buffer body = e.text({0x0008, 0x0008}, "CS", "ORIGINAL\\PRIMARY\\AXIAL") +
                 e.text({0x0008, 0x0016}, "UI", "1.2.840.10008.5.1.4.1.1.2") +
                 e.text({0x0008, 0x0018}, "UI", "1.2.826.0.1.1") + p.extra +
-                e.us({0x0028, 0x0002}, p.samples) +
-                e.text({0x0028, 0x0004}, "CS", p.photometric);
+                e.us({0x0028, 0x0002}, p.samples) + e.text({0x0028, 0x0004}, "CS", p.photometric);
   if (p.planar >= 0) body = body + e.us({0x0028, 0x0006}, p.planar);
   if (p.frames != 1) body = body + e.text({0x0028, 0x0008}, "IS", std::to_string(p.frames));
   return body + e.us({0x0028, 0x0010}, p.rows) + e.us({0x0028, 0x0011}, p.columns) +
@@ -127,8 +126,8 @@ inline Buffer picture_elements(const Picture& p, const Encoder& e) {
          e.us({0x0028, 0x0102}, p.bits_stored - 1) + e.us({0x0028, 0x0103}, p.is_signed ? 1 : 0);
 }
 
-inline Buffer picture_file(const Picture& p, const Buffer& pixels, const std::string& syntax = kExplicit,
-                           Encoder e = {}) {
+inline Buffer picture_file(const Picture& p, const Buffer& pixels,
+                           const std::string& syntax = kExplicit, Encoder e = {}) {
   Buffer value = pixels;
   if (value.size() % 2 != 0) value.push_back(0);
   return part10(syntax, picture_elements(p, e) +
@@ -148,7 +147,8 @@ Buffer samples_of(const std::vector<Sample>& values) {
   Buffer out;
   for (const Sample value : values) {
     for (std::size_t i = 0; i < sizeof(Sample); ++i) {
-      out.push_back(static_cast<std::uint8_t>(static_cast<std::uint32_t>(value) >> (8 * i) & 0xFFU));
+      out.push_back(
+          static_cast<std::uint8_t>(static_cast<std::uint32_t>(value) >> (8 * i) & 0xFFU));
     }
   }
   return out;

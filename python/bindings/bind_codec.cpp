@@ -41,6 +41,11 @@ py::dtype dtype_of(const FrameFormat& format) {
   return format.is_signed ? py::dtype::of<std::int16_t>() : py::dtype::of<std::uint16_t>();
 }
 
+py::str text_of(const std::string& text) {
+  return py::reinterpret_steal<py::str>(
+      PyUnicode_DecodeUTF8(text.data(), static_cast<py::ssize_t>(text.size()), "replace"));
+}
+
 namespace {
 
 void check_same(const py::array& a, const py::array& b) {

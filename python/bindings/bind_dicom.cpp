@@ -13,6 +13,11 @@ namespace py = pybind11;
 namespace spinekit::bindings {
 namespace {
 
+template <auto Member>
+auto text_property() {
+  return [](const Transcoded& self) { return text_of(self.*Member); };
+}
+
 template <typename Work>
 auto naming(const std::string& name, const Work& work) {
   try {
@@ -103,7 +108,7 @@ py::dict read_header(const py::buffer& source, const std::string& name,
             PyUnicode_DecodeLatin1(text.data(), static_cast<py::ssize_t>(text.size()), nullptr));
       }
     }
-    out["transfer_syntax"] = data_set.syntax().uid;
+    out["transfer_syntax"] = text_of(data_set.syntax().uid);
     out["has_pixels"] = data_set.find({0x7FE0, 0x0010}) != nullptr;
     return out;
   });
@@ -140,11 +145,11 @@ void bind_dicom(py::module_& module) {
       .def_readonly("lossless", &Transcoded::lossless)
       .def_readonly("derived", &Transcoded::derived)
       .def_readonly("verified", &Transcoded::verified)
-      .def_readonly("source_transfer_syntax", &Transcoded::source_transfer_syntax)
-      .def_readonly("target_transfer_syntax", &Transcoded::target_transfer_syntax)
-      .def_readonly("source_sop_instance_uid", &Transcoded::source_sop_instance_uid)
-      .def_readonly("target_sop_instance_uid", &Transcoded::target_sop_instance_uid)
-      .def_readonly("photometric", &Transcoded::photometric)
+      .def_property_readonly("source_transfer_syntax", text_property<&Transcoded::source_transfer_syntax>())
+      .def_property_readonly("target_transfer_syntax", text_property<&Transcoded::target_transfer_syntax>())
+      .def_property_readonly("source_sop_instance_uid", text_property<&Transcoded::source_sop_instance_uid>())
+      .def_property_readonly("target_sop_instance_uid", text_property<&Transcoded::target_sop_instance_uid>())
+      .def_property_readonly("photometric", text_property<&Transcoded::photometric>())
       .def_readonly("rows", &Transcoded::rows)
       .def_readonly("columns", &Transcoded::columns)
       .def_readonly("frames", &Transcoded::frames)
@@ -165,7 +170,14 @@ void bind_dicom(py::module_& module) {
       .def_readonly("encode_seconds", &Transcoded::encode_seconds)
       .def_readonly("write_seconds", &Transcoded::write_seconds)
       .def_readonly("verify_seconds", &Transcoded::verify_seconds)
-      .def_readonly("warnings", &Transcoded::warnings);
+      .def_property_readonly("warnings",
+                             [](const Transcoded& self) {
+                               py::typing::List<py::str> out;
+                               for (const std::string& warning : self.warnings) {
+                                 out.append(text_of(warning));
+                               }
+                               return out;
+                             });
 
   module.def("transcode", &run, py::arg("source"), py::arg("name"), py::arg("target"),
              py::arg("options"), py::arg("executor"), py::arg("cancel"),

@@ -41,4 +41,7 @@ pybind11::array array_owning(Buffer&& bytes, const pybind11::dtype& dtype,
 
 pybind11::dtype dtype_of(const FrameFormat& format);
 
+// Text that may stem from a file: bytes that are no UTF-8 become U+FFFD instead of an exception.
+pybind11::str text_of(const std::string& text);
+
 }  // namespace spinekit::bindings

@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 
+#include "buffers.h"
 #include "spinekit/error.h"
 
 namespace py = pybind11;
@@ -79,7 +80,7 @@ void bind_errors(py::module_& module) {
     try {
       if (pointer) std::rethrow_exception(pointer);
     } catch (const Error& error) {
-      PyErr_SetString(class_of(error.code()).ptr(), error.what());
+      PyErr_SetObject(class_of(error.code()).ptr(), text_of(error.message()).ptr());
     }
   });
 }

@@ -15,6 +15,7 @@ _REMEDIES = {
     errno.EPERM: "; ask for read permission",
     errno.EISDIR: "; expected a file, got a folder",
     errno.ENOENT: "; check the path",
+    errno.ENOSPC: "; free some space or choose another folder",
 }
 
 

@@ -10,12 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from spinekit import _core, _engine
+from spinekit._sources import JOURNAL_NAME
 from spinekit.report import Record
 
 _log = logging.getLogger(__name__)
-
-#: The journal's name in the target folder.
-JOURNAL_NAME = "spinekit-report.jsonl"
 
 
 class Journal:
@@ -24,7 +22,7 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self.path = folder / JOURNAL_NAME
         try:
-            self._file = self.path.open("a+", encoding="utf-8")
+            self._file = self.path.open("ab", buffering=0)
         except OSError as failure:
             raise _engine.os_error(self.path, "cannot be written", failure) from failure
         try:
@@ -62,9 +60,10 @@ class Journal:
         self._line(record.to_dict() | {"source_modified": modified})
 
     def _line(self, values: dict[str, Any]) -> None:
+        line = (json.dumps(values, ensure_ascii=False) + "\n").encode()
         try:
-            self._file.write(json.dumps(values, ensure_ascii=False) + "\n")
-            self._file.flush()
+            while line:
+                line = line[self._file.write(line) :]
         except OSError as failure:
             raise _engine.os_error(self.path, "cannot be written", failure) from failure
 

@@ -13,8 +13,9 @@ from spinekit import _core, _engine
 _MOST_EXPANSION = 100
 _ALWAYS_ALLOWED = 64 << 20
 
-#: Unfinished output of the engine's writer; never a source.
+#: Unfinished output, and the journal of a run: never sources.
 PART_SUFFIX = ".spinekit-part"
+JOURNAL_NAME = "spinekit-report.jsonl"
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _folder_items(folder: Path) -> list[Item]:
     for base, folders, files in os.walk(folder, onerror=unreadable):
         folders.sort()
         for file in files:
-            if file.endswith(PART_SUFFIX):
+            if file.endswith(PART_SUFFIX) or file == JOURNAL_NAME:
                 continue
             path = Path(base, file)
             items.append(_file_item(path, path.relative_to(folder).as_posix()))
@@ -92,7 +93,7 @@ def _folder_items(folder: Path) -> list[Item]:
 def _zip_items(source: Path) -> list[Item]:
     try:
         with zipfile.ZipFile(source) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            entries = [entry for entry in archive.infolist() if not entry.is_dir() and entry.filename != JOURNAL_NAME]
     except (zipfile.BadZipFile, OSError) as failure:
         raise _core.MalformedDataError(f"'{source}': its ZIP directory is damaged: {failure}") from failure
     items = []

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from spinekit import _core, _engine, pixels
-from spinekit._journal import JOURNAL_NAME, read_journal
+from spinekit._journal import read_journal
 from spinekit._progress import Progress
-from spinekit._sources import PART_SUFFIX
+from spinekit._sources import JOURNAL_NAME, PART_SUFFIX
 from spinekit.report import DONE, Record
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spinekit import _core, _engine
-from spinekit._journal import JOURNAL_NAME, Earlier, Journal, read_journal, sync_folder
+from spinekit._journal import Earlier, Journal, read_journal, sync_folder
 from spinekit._progress import Progress
-from spinekit._sources import PART_SUFFIX, Item, is_batch, list_items
+from spinekit._sources import JOURNAL_NAME, PART_SUFFIX, Item, is_batch, list_items
 from spinekit.report import DONE, Record, Report, record_of
 
 _log = logging.getLogger(__name__)

@@ -94,8 +94,8 @@ Structure read_component_style(Cursor& cursor, bool own_precincts, std::int64_t 
     }
     const std::int64_t across = std::int64_t{1} << std::min(block_width, precinct_width - half);
     const std::int64_t down = std::int64_t{1} << std::min(block_height, precinct_height - half);
-    structure.blocks += (r > 0 ? 3 : 1) * ceil_div(width >> half, across) *
-                        ceil_div(height >> half, down);
+    structure.blocks +=
+        (r > 0 ? 3 : 1) * ceil_div(width >> half, across) * ceil_div(height >> half, down);
   }
   return structure;
 }
@@ -140,9 +140,8 @@ MainHeader read_main_header(Bytes codestream) {
   const std::int64_t tile_x0 = cursor.take(4);
   const std::int64_t tile_y0 = cursor.take(4);
   image.components = static_cast<int>(cursor.take(2));
-  if (x1 <= x0 || y1 <= y0 || tile_width == 0 || tile_height == 0 || tile_x0 > x0 ||
-      tile_y0 > y0 || tile_x0 + tile_width <= x0 || tile_y0 + tile_height <= y0 ||
-      image.components == 0) {
+  if (x1 <= x0 || y1 <= y0 || tile_width == 0 || tile_height == 0 || tile_x0 > x0 || tile_y0 > y0 ||
+      tile_x0 + tile_width <= x0 || tile_y0 + tile_height <= y0 || image.components == 0) {
     throw_malformed("J2K codestream: impossible sizes in SIZ");
   }
   image.columns = x1 - x0;
@@ -239,8 +238,7 @@ Bytes j2k_codestream(Bytes bytes) {
   constexpr std::array<std::uint8_t, 4> kSocSiz{0xFF, 0x4F, 0xFF, 0x51};
   constexpr std::array<std::uint8_t, 8> kJp2{0, 0, 0, 0x0C, 0x6A, 0x50, 0x20, 0x20};
   if (bytes.size() >= kJp2.size() && std::equal(kJp2.begin(), kJp2.end(), bytes.begin())) {
-    const auto start =
-        std::search(bytes.begin(), bytes.end(), kSocSiz.begin(), kSocSiz.end());
+    const auto start = std::search(bytes.begin(), bytes.end(), kSocSiz.begin(), kSocSiz.end());
     return bytes.subspan(static_cast<std::size_t>(start - bytes.begin()));
   }
   return bytes;

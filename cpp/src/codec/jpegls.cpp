@@ -10,6 +10,7 @@ namespace spinekit {
 namespace {
 
 charls::jpegls_decoder open(Bytes codestream) {
+  if (codestream.empty()) throw_malformed("JPEG-LS codestream of no bytes");
   charls::jpegls_decoder decoder;
   decoder.source(codestream.data(), codestream.size());
   decoder.read_header();

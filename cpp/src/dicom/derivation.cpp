@@ -61,6 +61,9 @@ Buffer items_of(const DataSet& source, Tag tag, bool derive_frame_types) {
   Buffer encoded;
   append_elements(source, {.elements = {}, .derive_frame_types = derive_frame_types}, tag,
                   {tag.group, static_cast<std::uint16_t>(tag.element + 1)}, encoded);
+  if (encoded.size() < 12 || encoded[4] != 'S' || encoded[5] != 'Q') {
+    throw_unsupported("element " + tag.text() + " is encoded as something else than a sequence");
+  }
   constexpr std::ptrdiff_t kHeader = 12;
   const std::ptrdiff_t delimiter = existing->undefined_length ? 8 : 0;
   return {encoded.begin() + kHeader, encoded.end() - delimiter};
@@ -128,6 +131,8 @@ std::optional<NewElement> with_shared_group(const DataSet& source, Tag tag,
     (void)scanner.next();
     content.insert(content.end(), items.begin() + from, items.begin() + scanner.position());
   }
+  // A second item, which the standard does not know, would be lost.
+  if (undefined && scanner.position() + 8 != end) return std::nullopt;
   place();
   NewElement groups{Vr("SQ"), {}};
   append_item(content, groups.value);

@@ -1,8 +1,10 @@
 #include "stored_range.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 
 namespace spinekit {
@@ -33,13 +35,17 @@ void extend(MutableBytes frame, unsigned unused_bits) {
   }
 }
 
+// Residuals beyond the reach are rare; they count as the outermost ones.
+constexpr int kResidualReach = 1024;
+constexpr std::size_t kContexts = 13;
+
 template <typename Sample>
 double entropy_bytes(Bytes frame, const FrameFormat& format) {
   const auto* samples = reinterpret_cast<const Sample*>(frame.data());
   const std::int64_t stride = format.samples;
   const std::int64_t row = format.columns * stride;
-  std::vector<std::uint32_t> histogram(std::size_t{1} << (8U * sizeof(Sample)), 0);
-  std::int64_t count = 0;
+  using Histogram = std::array<std::uint32_t, 2 * kResidualReach>;
+  std::vector<Histogram> histograms(kContexts, Histogram{});
   for (std::int64_t y = 1; y < format.rows; ++y) {
     const Sample* here = samples + y * row;
     const Sample* above = here - row;
@@ -48,13 +54,21 @@ double entropy_bytes(Bytes frame, const FrameFormat& format) {
       const int b = above[x];
       const int c = above[x - stride];
       const int prediction = std::clamp(a + b - c, std::min(a, b), std::max(a, b));
-      ++histogram[static_cast<std::make_unsigned_t<Sample>>(here[x] - prediction)];
-      ++count;
+      const int residual =
+          std::clamp(here[x] - prediction, -kResidualReach, kResidualReach - 1);
+      // Rough neighbourhoods and smooth ones are coded apart, as any good coder does.
+      const auto activity = static_cast<unsigned>(std::abs(a - c) + std::abs(b - c));
+      const auto context = std::min<std::size_t>(std::bit_width(activity), kContexts - 1);
+      ++histograms[context][static_cast<std::size_t>(residual + kResidualReach)];
     }
   }
   double bits = 0;
-  for (const std::uint32_t n : histogram) {
-    if (n > 0) bits -= n * std::log2(static_cast<double>(n) / static_cast<double>(count));
+  for (const Histogram& histogram : histograms) {
+    double count = 0;
+    for (const std::uint32_t n : histogram) count += n;
+    for (const std::uint32_t n : histogram) {
+      if (n > 0) bits -= n * std::log2(n / count);
+    }
   }
   return bits / 8.0;
 }

@@ -20,8 +20,9 @@ void extend_sign(MutableBytes frame, const FrameFormat& format);
 // Bits that hold every value of the range, at least 1.
 int bits_needed(const StoredRange& range, bool is_signed);
 
-// Zero-order entropy of the samples' median-edge-detection residuals, in bytes a frame: what a
-// lossless coder roughly reaches (Weinberger et al. 2000, doi 10.1109/83.855427).
+// Entropy of the samples' median-edge-detection residuals given their neighbourhood's activity, in
+// bytes a frame: what a lossless coder roughly reaches (after Weinberger et al. 2000,
+// doi 10.1109/83.855427).
 double predicted_lossless_bytes(Bytes frame, const FrameFormat& format);
 
 }  // namespace spinekit

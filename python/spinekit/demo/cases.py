@@ -32,23 +32,23 @@ _SAMPLES = (
     (
         "CT_small.dcm",
         "ct",
-        "CT, 128 × 128",
+        "CT, 128 x 128",
         "A small real CT image. A sixth of the file is its header: with ratio 10 nothing would be left for "
         "pixels. spinekit says so, names the ratio that it can reach, and writes nothing.",
     ),
     (
         "MR_small.dcm",
         "mr",
-        "MR, 64 × 64",
+        "MR, 64 x 64",
         "A small real MR image, with the same limit.",
     ),
     (
         "examples_jpeg2k.dcm",
         "jpeg2k",
         "Ultrasound in colour, JPEG 2000 already",
-        "This file arrives compressed without loss. Its ratios are measured against that small file: a lossless "
-        "ratio close to 1 means that there is nothing more to win, and ratio 10 on top of it is a harsh demand, "
-        "shown here because what it costs should be seen.",
+        "This file arrives compressed without loss. Its ratios are measured against that small file: a "
+        "lossless ratio close to 1 means that there is nothing more to win, and ratio 10 on top of it is a "
+        "harsh demand, shown here because what it costs should be seen.",
     ),
     (
         "examples_ybr_color.dcm",
@@ -86,9 +86,9 @@ def own_cases(work: Path) -> Plan:
             key="generated",
             title="A generated CT series",
             text=(
-                f"{len(paths)} axial slices through the lumbar spine, 512 × 512, 12 bits, with noise as a scanner "
-                "makes it. They are drawn by a program: nobody was scanned. Clinical CT of the spine behaves "
-                "alike, yet only your own series shows what holds for you: spinekit demo FOLDER."
+                f"{len(paths)} axial slices through the lumbar spine, 512 x 512, 12 bits, with noise as a "
+                "scanner makes it. They are drawn by a program: nobody was scanned. They are smoother than "
+                "patients, so only your own series shows what holds for you: spinekit demo FOLDER."
             ),
             folder=folder,
             names={p.name: p.name for p in paths},
@@ -184,7 +184,8 @@ def folder_cases(source: Path, out: Path, work: Path) -> Plan:
     if len(ranked) > _MOST_SERIES:
         left = sum(map(len, ranked[_MOST_SERIES:]))
         plan.notes.append(
-            f"{len(ranked)} series are here; the {_MOST_SERIES} with the most files are shown, {left} files are left."
+            f"{len(ranked)} series are here; the {_MOST_SERIES} with the most files are shown, "
+            f"{left} files are left out."
         )
     if odd:
         plan.odd = work / "odd"
@@ -225,7 +226,8 @@ def _series_case(number: int, count: int, members: list[_Found], work: Path) -> 
     return Case(
         key=f"series-{number}",
         title=f"Series {number} of {count}: {kind}",
-        text=f"{text} They are numbered by their place along the slice axis.",
+        text=f"{text} Numbers stand for file names here, counted along the "
+        "slice axis; CT/ stands for the folder of this series.",
         folder=folder,
         names=names,
         typed="CT/",

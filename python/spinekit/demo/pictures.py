@@ -3,23 +3,48 @@
 import dataclasses
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pydicom
 from PIL import Image
+from pydicom.pixels.processing import apply_color_lut
 
 import spinekit as sk
 
 _Bytes = npt.NDArray[np.uint8]
-_Floats = npt.NDArray[np.float32]
+_Floats = npt.NDArray[np.floating[Any]]
 
 #: No picture is wider or higher; larger ones are reduced by a whole factor.
 _LARGEST = 1024
 #: Smaller pictures are enlarged by a whole factor, pixel by pixel.
 _SMALLEST = 384
 #: Ends of a difference scale, in stored values.
-_LIMITS = (1, 2, 3, 5, 8, 10, 15, 20, 30, 50, 80, 100, 150, 200, 300, 500, 800, 1000, 2000, 5000, 10000, 65535)
+_LIMITS = (
+    1,
+    2,
+    3,
+    5,
+    8,
+    10,
+    15,
+    20,
+    30,
+    50,
+    80,
+    100,
+    150,
+    200,
+    300,
+    500,
+    800,
+    1000,
+    2000,
+    5000,
+    10000,
+    65535,
+)
 #: Darker than the original (blue), equal (white), brighter (red): colour-blind safe.
 _BLUE, _WHITE, _RED = (33, 84, 166), (255, 255, 255), (178, 34, 42)
 
@@ -34,7 +59,7 @@ class Frame:
     header : the file's elements without pixel data
     """
 
-    stored: npt.NDArray[np.generic]
+    stored: npt.NDArray[np.integer[Any]]
     header: pydicom.Dataset
 
     @property
@@ -67,7 +92,7 @@ class Window:
 
     def __str__(self) -> str:
         centre, width = (self.low + self.high) / 2, self.high - self.low
-        return f"window {width:g}, level {centre:g} ({self.origin})"
+        return f"window {width:.4g}, level {centre:.4g}, {self.origin}"
 
 
 def rescale_of(header: pydicom.Dataset) -> tuple[float, float]:
@@ -118,8 +143,9 @@ def displayed(frame: Frame, window: Window | None) -> _Bytes:
         # A J2K codestream's own transform (YBR_RCT, YBR_ICT) is undone already.
         return _to_bytes(_ybr_full_to_rgb(values) if kind in ("YBR_FULL", "YBR_FULL_422") else values)
     if window is None:
-        colours = pydicom.pixels.apply_color_lut(frame.stored, frame.header)
-        return _to_bytes(colours.astype(np.float32) / (1 if colours.dtype == np.uint8 else 257))
+        colours = apply_color_lut(frame.stored, frame.header)
+        whole = np.float32(1 if colours.dtype == np.uint8 else 257)
+        return _to_bytes(colours.astype(np.float32) / whole)
     slope, intercept = rescale_of(frame.header)
     output = frame.stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
     picture = _to_bytes((output - window.low) * (255 / (window.high - window.low)))
@@ -178,7 +204,7 @@ def legend_css() -> str:
     return "linear-gradient(90deg," + ",".join(f"rgb{c}" for c in (_BLUE, _WHITE, _RED)) + ")"
 
 
-def centre_crop(values: npt.NDArray[np.generic], down: float = 0.0) -> npt.NDArray[np.generic]:
+def centre_crop(values: _Bytes, down: float = 0.0) -> _Bytes:
     """Return the middle third of a picture, shifted down by a share of its height."""
     rows, columns = values.shape[:2]
     side = max(1, min(rows, columns) // 3)
@@ -187,7 +213,7 @@ def centre_crop(values: npt.NDArray[np.generic], down: float = 0.0) -> npt.NDArr
     return values[top : top + side, left : left + side]
 
 
-def fitted(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def fitted(values: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
     """Return differences reduced as `write_png` reduces pictures, keeping the largest of each block."""
     factor = -(-max(values.shape[:2]) // _LARGEST)
     if factor == 1:
@@ -199,7 +225,7 @@ def fitted(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     )
 
 
-def _blocks(values: npt.NDArray[np.generic], factor: int) -> npt.NDArray[np.generic]:
+def _blocks(values: npt.NDArray[np.int32], factor: int) -> npt.NDArray[np.int32]:
     rows, columns = values.shape[0] // factor, values.shape[1] // factor
     cut = values[: rows * factor, : columns * factor].reshape(rows, factor, columns, factor)
     return cut.swapaxes(1, 2).reshape(rows * columns, factor * factor)

@@ -123,6 +123,7 @@ class Runner:
         self.workers = workers
 
     def run(self, case: Case) -> CaseResult:
+        """Do everything with one case; what goes wrong is told in the result."""
         started = time.perf_counter()
         result = CaseResult(case, [], [])
         archives = self.work / f"{case.key}-archives"
@@ -171,8 +172,9 @@ class Runner:
                     continue
                 outcome.errors.append(message)
                 name = result.case.names.get(record.source, record.source)
-                problem = f"{name}: {outcome.mode.title.lower()}: {message.split(chr(39) + ': ', 1)[-1]}"
-                result.problems.append(problem)
+                problem = f"{name}: {message.split(chr(39) + ': ', 1)[-1]}"
+                if problem not in result.problems:  # each mode says the same
+                    result.problems.append(problem)
 
     def _check(self, result: CaseResult, outcome: Outcome) -> None:
         wrong = []
@@ -256,8 +258,8 @@ class Runner:
         if audit.ok or changed != [victim]:
             raise sk.SpinekitError(f"a flipped bit in {victim} was not found")
         result.tampering = (
-            f"One bit was flipped in a copy of the archive, in one of its {len(listed)} files, in the middle of "
-            f"{len(data):,} bytes. verify() named exactly that file."
+            f"A trial: in a copy of the archive ({_count(len(listed), 'file')}) one bit was flipped, amid "
+            f"the {len(data):,} bytes of one file. verify() named exactly that file."
         )
 
     def _read_elsewhere(self, path: Path) -> str:
@@ -276,7 +278,7 @@ class Runner:
         return (
             "pydicom decodes a file of the archive to the same pixels as spinekit."
             if largest == 0
-            else f"pydicom's decoder differs from spinekit's by at most {largest} (rounding of the 9/7 wavelet)."
+            else f"pydicom's decoder differs from spinekit's by at most {largest}: the 9/7 wavelet rounds."
         )
 
     def _bundle(self, result: CaseResult, best: Outcome, folder: Path) -> None:
@@ -284,7 +286,9 @@ class Runner:
         if len(records) < 2:
             return
         if any(r.frames != 1 for r in records):
-            result.strip_note = "Not bundled: a bundle holds single-frame slices, and this has multiframe files."
+            result.strip_note = (
+                "Not bundled: a bundle holds single-frame slices, and this has multiframe files."
+            )
             return
         try:
             made = sk.bundle(folder, folder.with_name("series.zip"))
@@ -296,11 +300,15 @@ class Runner:
             result.strip.stages = strips.write_stages(made, self.pictures, case_key, self.workers)
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _facts(frame: pictures.Frame) -> list[tuple[str, str]]:
     header = frame.header
     facts = [
         ("Modality", str(header.get("Modality", "not given"))),
-        ("Size", f"{frame.stored.shape[0]} × {frame.stored.shape[1]}"),
+        ("Size", f"{frame.stored.shape[0]} x {frame.stored.shape[1]}"),
     ]
     if str(header.get("NumberOfFrames", "1") or "1") != "1":
         facts.append(("Frames", f"{header.NumberOfFrames}, the first is shown"))

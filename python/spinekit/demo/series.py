@@ -2,14 +2,15 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pydicom
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian, generate_uid
 
-_Image = npt.NDArray[np.float32]
+_Image = npt.NDArray[np.floating[Any]]
 
 _FIELD_MM = 380.0
 _STEP_MM = 2.5
@@ -66,8 +67,8 @@ def write_series(
 
 
 def _dataset(stored: npt.NDArray[np.uint16], index: int, seed: int) -> pydicom.Dataset:
-    def uid(*parts: object) -> str:
-        return str(generate_uid(entropy_srcs=["spinekit demo", str(seed), *map(str, parts)]))
+    def uid(*parts: object) -> UID:
+        return generate_uid(entropy_srcs=["spinekit demo", str(seed), *map(str, parts)])
 
     rows, columns = stored.shape
     spacing = _FIELD_MM / columns
@@ -136,7 +137,7 @@ class _Scanner:
 
     def _unit(self, spectrum: npt.NDArray[np.complex128]) -> _Image:
         field = np.fft.irfft2(spectrum, (self.size, self.size))
-        return (field / field.std()).astype(np.float32)
+        return np.asarray(field / field.std(), np.float32)
 
     def stored(self, index: int) -> npt.NDArray[np.uint16]:
         z = index * _STEP_MM
@@ -147,7 +148,7 @@ class _Scanner:
         sharp = np.fft.irfft2(np.fft.rfft2(image) * self._blur, shape)
         noise = np.fft.irfft2(np.fft.rfft2(white) * self._noise, shape)
         hounsfield = sharp + noise * self._sigma
-        return np.clip(np.rint(hounsfield) + 1024, 0, 4095).astype(np.uint16)
+        return np.asarray(np.clip(np.rint(hounsfield) + 1024, 0, 4095), np.uint16)
 
     # ---- shapes
 

@@ -3,12 +3,14 @@
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import re
 import shutil
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import spinekit as sk
@@ -18,7 +20,7 @@ from spinekit.demo.runs import CaseResult, Runner
 
 #: Lists what a run has written; only that is ever replaced.
 _MARKER = ".spinekit-demo.json"
-_OWN_NAME = re.compile(r"index\.html|pictures/[a-z0-9-]+\.png")
+_OWN_NAME = re.compile(r"index\.html|pictures/[a-z0-9_-]+\.png")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,9 +93,7 @@ def write_demo(
     started = time.perf_counter()
     target = Path(out)
     earlier = _earlier_files(target)
-    with tempfile.TemporaryDirectory(prefix="spinekit-demo-") as name, warnings.catch_warnings():
-        # pydicom warns of every odd value in a foreign header; none of them matters for pictures.
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory(prefix="spinekit-demo-") as name, _quiet_pydicom():
         work = Path(name)
         stage = work / "page"
         (stage / "pictures").mkdir(parents=True)
@@ -101,21 +101,37 @@ def write_demo(
         prepared = time.perf_counter() - started
         runner = Runner(work, stage / "pictures", workers)
         results: list[CaseResult] = [runner.run(case) for case in plan.cases]
-        odd = _carry_odd(plan, work, workers)
-        problems = [problem for result in results for problem in result.problems]
-        odd_lines, odd_problems = odd
-        problems += odd_problems
-        seconds = time.perf_counter() - started
-        text = page.render(
-            results,
-            page.Frame(own=folder is not None, notes=plan.notes, odd=odd_lines, seconds=seconds, prepared=prepared),
+        odd_lines, odd_problems = _carry_odd(plan, work, workers)
+        problems = [problem for result in results for problem in result.problems] + odd_problems
+        frame = page.Frame(
+            own=folder is not None,
+            notes=plan.notes,
+            odd=odd_lines,
+            odd_failed=len(odd_problems),
+            seconds=time.perf_counter() - started,
+            prepared=prepared,
         )
+        text = page.render(results, frame)
         (stage / "index.html").write_text(text, "utf-8")
         try:
             _put_in_place(stage, target, earlier)
         except OSError as failure:
             raise _engine.os_error(target, "cannot be written", failure) from failure
     return DemoPage(target / "index.html", problems, plan.notes, time.perf_counter() - started)
+
+
+@contextlib.contextmanager
+def _quiet_pydicom() -> Iterator[None]:
+    """Silence what pydicom says about odd values in foreign headers: none matters for pictures."""
+    logger = logging.getLogger("pydicom")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _carry_odd(plan: cases.Plan, work: Path, workers: int | None) -> tuple[list[str], list[str]]:
@@ -150,12 +166,16 @@ def _earlier_files(target: Path) -> list[str]:
         raise _engine.os_error(target, "cannot be read", failure) from failure
     if held is None:
         return []
-    with contextlib.suppress(OSError, ValueError):
+    try:
         files = json.loads((target / _MARKER).read_text("utf-8"))["files"]
-        if (target / "pictures").is_symlink():
-            raise sk.ArgumentError(f"'{target / 'pictures'}' is a link; choose another folder")
-        return [name for name in files if isinstance(name, str) and _OWN_NAME.fullmatch(name)]
-    raise sk.ArgumentError(f"'{target}' holds other files and no earlier demo; choose another folder with --out")
+        names = [name for name in files if isinstance(name, str) and _OWN_NAME.fullmatch(name)]
+    except (OSError, ValueError, KeyError, TypeError) as failure:
+        raise sk.ArgumentError(
+            f"'{target}' holds other files and no earlier demo; choose another folder with --out"
+        ) from failure
+    if (target / "pictures").is_symlink():
+        raise sk.ArgumentError(f"'{target / 'pictures'}' is a link; choose another folder with --out")
+    return names
 
 
 def _put_in_place(stage: Path, target: Path, earlier: list[str]) -> None:
