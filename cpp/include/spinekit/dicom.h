@@ -86,7 +86,7 @@ class DataSet {
   [[nodiscard]] std::optional<std::int64_t> integer(Tag tag) const;
 
  private:
-  void read_meta(Bytes file, std::size_t position);
+  void read_meta(Bytes file, std::size_t start);
   void read_body();
 
   TransferSyntax syntax_;

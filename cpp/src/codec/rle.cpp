@@ -62,7 +62,8 @@ void decode_rle(Bytes segments, const FrameFormat& format, MutableBytes out) {
     // Planes are stored with the most significant byte of each sample first.
     const int sample = static_cast<int>(plane) / sample_bytes;
     const int byte = sample_bytes - 1 - static_cast<int>(plane) % sample_bytes;
-    unpack(segments.subspan(start, end - start), out.data() + sample * sample_bytes + byte, pixels,
+    unpack(segments.subspan(start, end - start),
+           out.data() + std::ptrdiff_t{sample} * sample_bytes + byte, pixels,
            std::int64_t{format.samples} * sample_bytes);
   }
 }

@@ -93,7 +93,7 @@ def write_demo(
     started = time.perf_counter()
     target = Path(out)
     earlier = _earlier_files(target)
-    with tempfile.TemporaryDirectory(prefix="spinekit-demo-") as name, _quiet_pydicom():
+    with tempfile.TemporaryDirectory(prefix="spinekit-demo-") as name, _quiet():
         work = Path(name)
         stage = work / "page"
         (stage / "pictures").mkdir(parents=True)
@@ -121,17 +121,19 @@ def write_demo(
 
 
 @contextlib.contextmanager
-def _quiet_pydicom() -> Iterator[None]:
-    """Silence what pydicom says about odd values in foreign headers: none matters for pictures."""
-    logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+def _quiet() -> Iterator[None]:
+    """Silence warnings: the page tells what failed, and odd values in foreign headers do not matter."""
+    loggers = [logging.getLogger(name) for name in ("pydicom", "spinekit")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _carry_odd(plan: cases.Plan, work: Path, workers: int | None) -> tuple[list[str], list[str]]:
