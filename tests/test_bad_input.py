@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from conftest import body_picture, make_dataset, save
 from pydicom.encaps import encapsulate
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEG2000Lossless, RLELossless
 
 import spinekit as sk
+from conftest import body_picture, make_dataset, save
 
 
 def failure(source, tmp_path, kind=sk.SpinekitError):
@@ -281,7 +281,9 @@ def test_file_size_limit_fails_the_file_and_leaves_nothing(ct_folder, tmp_path):
 def test_full_disk_fails_the_files_and_leaves_nothing_half_written(ct_folder, tmp_path):
     out = tmp_path / "disk"
     out.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(out)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(out)], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("no tmpfs can be mounted here")
     try:

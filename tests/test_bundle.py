@@ -6,9 +6,9 @@ import zipfile
 import numpy as np
 import pydicom
 import pytest
-from conftest import body_picture, make_dataset, save
 
 import spinekit as sk
+from conftest import body_picture, make_dataset, save
 
 
 def series(folder, count=9, step=(0.0, 0.0, 2.5), shuffle=True, **attributes):
@@ -33,9 +33,7 @@ def test_first_entry_is_the_manifest_and_slices_come_middle_out(tmp_path):
         assert infos[0].filename == "spinekit.json"
         manifest = json.loads(archive.read(infos[0]))
         assert {i.compress_type for i in infos} == {zipfile.ZIP_STORED}
-        z = [
-            float(pydicom.dcmread(archive.open(i)).ImagePositionPatient[2]) / 2.5 for i in infos[1:]
-        ]
+        z = [float(pydicom.dcmread(archive.open(i)).ImagePositionPatient[2]) / 2.5 for i in infos[1:]]
     assert z == [4, 3, 5, 2, 6, 1, 7, 0, 8]
     assert [e["name"] for e in manifest["entries"]] == [i.filename for i in infos[1:]]
     assert [e["index"] for e in manifest["entries"]] == z

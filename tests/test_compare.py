@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from conftest import body_picture, make_dataset, save
 
 import spinekit as sk
+from conftest import body_picture, make_dataset, save
 
 metrics = pytest.importorskip("skimage.metrics")
 

@@ -5,21 +5,21 @@ import itertools
 import numpy as np
 import pydicom
 import pytest
-from conftest import body_picture, make_dataset, save
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.pixels import pixel_array
 from pydicom.uid import (
+    JPEG2000,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000,
     JPEG2000Lossless,
     RLELossless,
 )
 
 import spinekit as sk
+from conftest import body_picture, make_dataset, save
 
 SYNTAXES = [
     ImplicitVRLittleEndian,
@@ -170,7 +170,7 @@ def test_ratio_keeps_what_is_lossless_already(tmp_path):
 
 def test_ratio_beyond_the_header_is_a_clear_error(tmp_path):
     source = pydicom.data.get_testdata_file("CT_small.dcm")
-    with pytest.raises(sk.ArgumentError, match=r"CT_small\.dcm': ratio 10 leaves 3920 bytes, the header alone"):
+    with pytest.raises(sk.ArgumentError, match=r"CT_small\.dcm': ratio 10 leaves 3920 bytes"):
         sk.compress(source, tmp_path / "b.dcm", ratio=10)
     assert list(tmp_path.iterdir()) == []
     best = sk.compress(source, tmp_path / "b.dcm", ratio=4).records[0]

@@ -11,14 +11,15 @@ import sys
 
 import numpy as np
 import pytest
-from conftest import body_picture, make_dataset, save
 
 import spinekit as sk
+from conftest import body_picture, make_dataset, save
 from spinekit import _core, _engine
 
 
 def test_import_brings_nothing_heavy():
-    code = "import sys, spinekit; print([m for m in ('torch', 'pydicom', 'matplotlib', 'tqdm', 'PIL') if m in sys.modules])"
+    heavy = ("torch", "pydicom", "matplotlib", "tqdm", "PIL")
+    code = f"import sys, spinekit; print([m for m in {heavy} if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 
@@ -28,7 +29,8 @@ def test_errors_are_what_python_users_catch():
     assert issubclass(sk.MalformedDataError, ValueError)
     assert issubclass(sk.UnsupportedError, NotImplementedError)
     assert issubclass(sk.ResourceError, RuntimeError)
-    for error in (sk.ArgumentError, sk.MalformedDataError, sk.UnsupportedError, sk.ResourceError, sk.CancelledError):
+    for name in ("Argument", "MalformedData", "Unsupported", "Resource", "Cancelled"):
+        error = getattr(sk, f"{name}Error")
         assert issubclass(error, sk.SpinekitError)
         assert error.__module__ == "spinekit"
         assert str(pickle.loads(pickle.dumps(error("x")))) == "x"

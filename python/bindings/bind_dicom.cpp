@@ -1,5 +1,6 @@
 #include <pybind11/native_enum.h>
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include <mutex>
 
@@ -70,7 +71,9 @@ Pixels read_all(Bytes source, Executor& executor, const CancelToken& cancel) {
   return pixels;
 }
 
-py::tuple read_pixels(const py::buffer& source, const std::string& name, Executor& executor,
+using PixelsOfFile = py::typing::Tuple<py::array, int, py::typing::List<py::str>>;
+
+PixelsOfFile read_pixels(const py::buffer& source, const std::string& name, Executor& executor,
                       const CancelToken& cancel) {
   const BytesView view(source);
   Pixels pixels;
@@ -83,18 +86,21 @@ py::tuple read_pixels(const py::buffer& source, const std::string& name, Executo
   shape.push_back(pixels.format.rows);
   shape.push_back(pixels.format.columns);
   if (pixels.format.samples > 1) shape.push_back(pixels.format.samples);
-  return py::make_tuple(
-      array_owning(std::move(pixels.bytes), dtype_of(pixels.format), shape),
-      pixels.format.bits_stored, pixels.warnings);
+  py::list warnings;
+  for (const std::string& warning : pixels.warnings) warnings.append(text_of(warning));
+  return py::make_tuple(array_owning(std::move(pixels.bytes), dtype_of(pixels.format), shape),
+                        pixels.format.bits_stored, warnings);
 }
 
 // Text of the named elements, absent ones left out; sequences and binary values are not for this.
-py::dict read_header(const py::buffer& source, const std::string& name,
+using Header = py::typing::Dict<py::object, py::object>;
+
+Header read_header(const py::buffer& source, const std::string& name,
                      const std::vector<std::pair<int, int>>& tags) {
   const BytesView view(source);
   return naming(name, [&] {
     const DataSet data_set(view.bytes());
-    py::dict out;
+    Header out;
     for (const auto& [group, element] : tags) {
       const Tag tag{static_cast<std::uint16_t>(group), static_cast<std::uint16_t>(element)};
       if (data_set.find(tag) == nullptr) continue;

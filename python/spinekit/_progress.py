@@ -15,7 +15,6 @@ def _bar_class() -> Any:
     if _in_notebook():
         try:
             import ipywidgets  # noqa: F401, PLC0415 - its absence decides
-
             from tqdm.notebook import tqdm  # noqa: PLC0415 - slow to import
         except ImportError:
             pass

@@ -93,7 +93,9 @@ def _folder_items(folder: Path) -> list[Item]:
 def _zip_items(source: Path) -> list[Item]:
     try:
         with zipfile.ZipFile(source) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir() and entry.filename != JOURNAL_NAME]
+            entries = [
+                entry for entry in archive.infolist() if not entry.is_dir() and entry.filename != JOURNAL_NAME
+            ]
     except (zipfile.BadZipFile, OSError) as failure:
         raise _core.MalformedDataError(f"'{source}': its ZIP directory is damaged: {failure}") from failure
     items = []
@@ -110,7 +112,9 @@ def _zip_items(source: Path) -> list[Item]:
                 f"'{source}', entry '{entry.filename}': claims {entry.file_size} bytes "
                 f"from {entry.compress_size}; not unpacked"
             )
-        items.append(Item(name or "unnamed", entry.file_size, entry.CRC, _entry_reader(source, entry), problem))
+        items.append(
+            Item(name or "unnamed", entry.file_size, entry.CRC, _entry_reader(source, entry), problem)
+        )
     return sorted(items, key=lambda item: item.name)
 
 
@@ -119,7 +123,14 @@ def _entry_reader(source: Path, entry: zipfile.ZipInfo) -> Callable[[], bytes]:
         try:
             with zipfile.ZipFile(source) as archive:
                 return archive.read(entry)
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as failure:
+        except (
+            zipfile.BadZipFile,
+            OSError,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+            ValueError,
+        ) as failure:
             raise _core.MalformedDataError(
                 f"'{source}', entry '{entry.filename}': cannot be unpacked: {failure}"
             ) from failure

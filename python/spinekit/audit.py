@@ -138,7 +138,9 @@ def verify(
     root = Path(folder)
     found = read_journal(root) if root.is_dir() else None
     if found is None:
-        raise _core.ArgumentError(f"'{root}': no {JOURNAL_NAME} here; name the folder that compress has written")
+        raise _core.ArgumentError(
+            f"'{root}': no {JOURNAL_NAME} here; name the folder that compress has written"
+        )
     listed = {r.target: r for r in found.records.values() if r.status in DONE}
     records = []
     pool = concurrent.futures.ThreadPoolExecutor(_engine.worker_count(workers), "spinekit")
@@ -169,13 +171,16 @@ def _audit_one(root: Path, record: Record, decode: bool) -> AuditRecord:
         return AuditRecord(record.target, "missing", str(_engine.os_error(path, "cannot be read", failure)))
     digest = hashlib.sha256(data).hexdigest()
     if digest != record.target_sha256:
-        detail = f"{len(data)} bytes, SHA-256 {digest[:16]}..., written were {record.target_bytes}, {record.target_sha256[:16]}..."
+        detail = (
+            f"{len(data)} bytes with SHA-256 {digest[:16]}..., written were {record.target_bytes} "
+            f"with {record.target_sha256[:16]}..."
+        )
         return AuditRecord(record.target, "changed", detail)
     if decode and record.pixel_sha256:
         try:
             array, _, _ = pixels.read_bytes_with_depth(data, str(path), workers=1)
         except _core.SpinekitError as failure:
             return AuditRecord(record.target, "undecodable", str(failure))
-        if hashlib.sha256(memoryview(array).cast("B")).hexdigest() != record.pixel_sha256:
+        if hashlib.sha256(array.data).hexdigest() != record.pixel_sha256:
             return AuditRecord(record.target, "undecodable", "it decodes to other pixels than were proved")
     return AuditRecord(record.target, "ok")

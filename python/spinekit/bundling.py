@@ -77,7 +77,9 @@ def slice_order(count: int, order: Order | Sequence[int] = "middle-out") -> list
     if order == "interleaved":
         stages = [middle, 0, count - 1, *range(0, count, 4), *range(0, count, 2), *range(count)]
         return list(dict.fromkeys(k for k in stages if 0 <= k < count))
-    raise _core.ArgumentError(f"order is {order!r}, expected 'middle-out', 'sequential', 'interleaved' or a list")
+    raise _core.ArgumentError(
+        f"order is {order!r}, expected 'middle-out', 'sequential', 'interleaved' or a list"
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,12 +215,12 @@ def _slices_of(source: Path, series: str | None) -> list[_Slice]:
         raise _core.ArgumentError(f"'{source}': no series {series}; there are {', '.join(by_series)}")
     slices = by_series[series if series is not None else next(iter(by_series))]
     for one in slices:
-        if one.text("NumberOfFrames") not in ("", "1"):
+        if (frames := one.text("NumberOfFrames")) not in ("", "1"):
             raise _core.ArgumentError(
-                f"'{one.item.name}' has {one.text('NumberOfFrames')} frames: a bundle holds single-frame slices"
+                f"'{one.item.name}' has {frames} frames: a bundle holds single-frame slices"
             )
-        if len({(s.text("Rows"), s.text("Columns")) for s in slices}) > 1:
-            raise _core.ArgumentError(f"'{source}': the slices of the series differ in Rows or Columns")
+    if len({(s.text("Rows"), s.text("Columns")) for s in slices}) > 1:
+        raise _core.ArgumentError(f"'{source}': the slices of the series differ in Rows or Columns")
     return _sorted_slices(slices)
 
 

@@ -203,7 +203,9 @@ def _finish(options: argparse.Namespace, report: Report) -> int:
 
 def _common(options: argparse.Namespace) -> dict[str, Any]:
     if options.report and Path(options.report).suffix.lower() not in (".csv", ".json", ".html"):
-        raise sk.ArgumentError(f"--report {options.report}: expected a name that ends in .csv, .json or .html")
+        raise sk.ArgumentError(
+            f"--report {options.report}: expected a name that ends in .csv, .json or .html"
+        )
     return {
         "verify": not options.no_verify,
         "resume": not options.no_resume,

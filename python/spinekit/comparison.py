@@ -154,7 +154,5 @@ def _mean_ssim(a: pixels.PixelArray, b: pixels.PixelArray, value_range: int, *, 
         return 1.0
     frames_a = a.reshape(-1, *a.shape[-picture:])
     frames_b = b.reshape(-1, *b.shape[-picture:])
-    values = [
-        _core.structural_similarity(x, y, value_range) for x, y in zip(frames_a, frames_b, strict=True)
-    ]
+    values = [_core.structural_similarity(x, y, value_range) for x, y in zip(frames_a, frames_b, strict=True)]
     return float(np.mean(values))

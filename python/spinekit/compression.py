@@ -162,7 +162,9 @@ def _checked_settings(
     if mode is None:
         mode = "ratio" if ratio is not None else "quality" if quality is not None else "lossless"
     if mode in ("preview", "auto"):
-        raise _core.UnsupportedError(f"mode {mode!r} does not exist yet; use 'ratio', 'lossless' or 'quality'")
+        raise _core.UnsupportedError(
+            f"mode {mode!r} does not exist yet; use 'ratio', 'lossless' or 'quality'"
+        )
     if mode not in ("ratio", "lossless", "quality"):
         raise _core.ArgumentError(f"mode is {mode!r}, expected 'ratio', 'lossless' or 'quality'")
     if codec in ("jpegls", "htj2k"):
@@ -170,7 +172,9 @@ def _checked_settings(
     if codec != "j2k":
         raise _core.ArgumentError(f"codec is {codec!r}, expected 'j2k'")
     if (ratio is not None) != (mode == "ratio"):
-        raise _core.ArgumentError(f"mode {mode!r} with ratio {ratio}: a ratio belongs to mode 'ratio', and only to it")
+        raise _core.ArgumentError(
+            f"mode {mode!r} with ratio {ratio}: a ratio belongs to mode 'ratio', and only to it"
+        )
     if (quality is not None) != (mode == "quality"):
         raise _core.ArgumentError(
             f"mode {mode!r} with quality {quality}: a quality belongs to mode 'quality', and only to it"
@@ -273,13 +277,15 @@ class _Batch:
         total = sum(item.size for item in items)
         step = max(1, len(items) // count)
         records: list[Record] = []
-        with tempfile.TemporaryDirectory(prefix="spinekit-sample-") as folder:
-            with Progress(min(count, len(items)), self.progress, "sampling") as bar:
-                chosen = items[step // 2 :: step][:count]
-                for _, record in self._results(chosen, source, Path(folder), Earlier()):
-                    record.target = ""
-                    records.append(record)
-                    bar.advance()
+        chosen = items[step // 2 :: step][:count]
+        with (
+            tempfile.TemporaryDirectory(prefix="spinekit-sample-") as folder,
+            Progress(len(chosen), self.progress, "sampling") as bar,
+        ):
+            for _, record in self._results(chosen, source, Path(folder), Earlier()):
+                record.target = ""
+                records.append(record)
+                bar.advance()
         seconds = time.perf_counter() - started
         records.sort(key=lambda r: r.source)
         images = [r for r in records if r.status == self.verb]

@@ -86,8 +86,8 @@ def histograms(result: CaseResult) -> str:
         f"<h3>How often, how far</h3><figure><div class='bars'>{drawn}</div>"
         f"<figcaption>Difference of each sample in {text(result.unit)}, after minus before, over all samples "
         "of all files. A narrow hill around 0 without long tails is what loss should look like. It leans "
-        "where the scanner cut values off (air at the lowest value). Where the axis ends at 32, pale bars hold "
-        "everything beyond."
+        "where the scanner cut values off (air at the lowest value). Where the axis ends at 32, pale bars "
+        "hold everything beyond."
         "</figcaption></figure>"
     )
 
