@@ -96,7 +96,9 @@ def contenders(folder: Path, files: list[Path]) -> dict[str, Callable[[Path], ob
         "spinekit ratio 10, 2 workers, verify on": ours(2, ratio=10.0),
         "plain 9/7 at 10:1, 2 threads": lambda out: in_two_threads(plain_97, files, out),
         "pydicom + pylibjpeg-openjpeg lossless, 1 thread": lambda out: in_turn(by_pydicom, files, out),
-        "pydicom + pylibjpeg-openjpeg lossless, 2 processes": lambda out: in_two_processes(by_pydicom, files, out),
+        "pydicom + pylibjpeg-openjpeg lossless, 2 processes": lambda out: in_two_processes(
+            by_pydicom, files, out
+        ),
         "gdcmconv lossless, one at a time": lambda out: in_turn(by_gdcmconv, files, out),
         "gdcmconv lossless, two at a time": lambda out: in_two_threads(by_gdcmconv, files, out),
     }
@@ -162,6 +164,25 @@ def measure_ssim(files: list[Path]) -> dict[str, float]:
     }
 
 
+def measure_bypass(files: list[Path]) -> dict[str, dict[str, float]]:
+    """Code with and without the bypass: one thread, every third file, 5/3, and 9/7 at 10 : 1."""
+    pictures = [sk.read_pixels(file) for file in files[::3]]
+    found = {}
+    for name, how in {
+        "lossless": {},
+        "10:1": {"reversible": False, "target_bytes": pictures[0].nbytes // 10},
+    }.items():
+        for bypass in (True, False):
+            started = time.perf_counter()
+            codestreams = [_core.encode_j2k(p, 12, bypass=bypass, **how) for p in pictures]
+            seconds = time.perf_counter() - started
+            found[f"{name}, bypass {'on' if bypass else 'off'}"] = {
+                "ms_a_frame": 1000 * seconds / len(pictures),
+                "bytes_a_frame": sum(map(len, codestreams)) / len(pictures),
+            }
+    return found
+
+
 def measure_import() -> float:
     code = "import time; t = time.perf_counter(); import spinekit; print(time.perf_counter() - t)"
     runs = [subprocess.run([sys.executable, "-c", code], capture_output=True, check=True) for _ in range(6)]
@@ -185,7 +206,9 @@ def peak_megabytes(files: list[Path], count: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("source", nargs="?", type=Path, default=DEFAULT)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--files", type=int, default=90)
@@ -202,6 +225,7 @@ def main() -> None:
             "machine": f"{os.cpu_count()} cores, {platform.processor() or platform.machine()}",
             "versions": sk.info()["libraries"] | {"spinekit": sk.__version__, "pydicom": pydicom.__version__},
             "speed": speed,
+            "bypass": measure_bypass(files),
             "ssim": measure_ssim(files),
             "import_seconds": measure_import(),
             "peak_megabytes": {str(n): peak_megabytes(files, n) for n in (30, 90, 900)},
@@ -210,9 +234,15 @@ def main() -> None:
     off = ms["spinekit lossless, 2 workers, verify off"]
     on = ms["spinekit lossless, 2 workers, verify on"]
     found["ratios"] = {
-        "verify off, times as fast as pydicom (1 thread)": ms["pydicom + pylibjpeg-openjpeg lossless, 1 thread"] / off,
+        "verify off, times as fast as pydicom (1 thread)": ms[
+            "pydicom + pylibjpeg-openjpeg lossless, 1 thread"
+        ]
+        / off,
         "verify off, times as fast as gdcmconv": ms["gdcmconv lossless, one at a time"] / off,
-        "verify on, times as fast as pydicom (1 thread)": ms["pydicom + pylibjpeg-openjpeg lossless, 1 thread"] / on,
+        "verify on, times as fast as pydicom (1 thread)": ms[
+            "pydicom + pylibjpeg-openjpeg lossless, 1 thread"
+        ]
+        / on,
         "verify on, times as fast as gdcmconv": ms["gdcmconv lossless, one at a time"] / on,
         "ratio mode / plain 9/7, time": ms["spinekit ratio 10, 2 workers, verify off"]
         / ms["plain 9/7 at 10:1, 2 threads"],

@@ -26,7 +26,7 @@ constexpr Tag kLossyImageCompressionRatio{0x0028, 0x2112};
 constexpr Tag kLossyImageCompressionMethod{0x0028, 0x2114};
 
 // Made once for this project, by uid_from("spinekit implementation class").
-constexpr std::string_view kImplementationClassUid = "2.25.270083494264716263953478021347110420183";
+constexpr std::string_view kImplementationClassUid = "2.25.291573697292636960864398515751739469631";
 constexpr std::string_view kImplementationVersionName = "SPINEKIT";
 
 void set(Edits& edits, Tag tag, NewElement element) { edits.elements[tag] = std::move(element); }
