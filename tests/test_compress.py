@@ -350,6 +350,14 @@ def test_rle_source_is_transcoded(tmp_path):
     np.testing.assert_array_equal(pixel_array(after), picture)
 
 
+def test_growth_is_said(tmp_path):
+    source = save(make_dataset(body_picture(), bits_stored=12), tmp_path / "a.dcm")
+    compressed(source, tmp_path / "b.dcm", ratio=6)
+    record, _ = compressed(tmp_path / "b.dcm", tmp_path / "c.dcm", mode="lossless")
+    assert record.ratio < 1
+    assert record.warnings == ["larger than its source, which was compressed already"]
+
+
 @pytest.mark.parametrize("syntax", SYNTAXES)
 def test_decompress_gives_the_source_back(tmp_path, syntax):
     picture = body_picture(61, 63)

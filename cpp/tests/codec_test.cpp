@@ -368,7 +368,7 @@ TEST_CASE("near-lossless JPEG-LS stays within NEAR and says so") {
 
 TEST_CASE("JPEG-LS refuses damage; data that end within a scan end at once") {
   const FrameFormat format = format_of(64, 64, 1, 8, 8, false);
-  Buffer out(64 * 64);
+  Buffer out(std::size_t{64} * 64);
   // Found by fuzzing: CharLS 2.4 counted through 2^32 bits here.
   check_refuses(ErrorCode::kMalformed, "JPEG-LS", [&] {
     decode_jpegls(hex("FFD8 FFF7 000B 08 0040 0040 01 01 11 00 FFDA 0008 01 01 00 02 00 00"
@@ -381,7 +381,7 @@ TEST_CASE("JPEG-LS refuses damage; data that end within a scan end at once") {
                   [&] { decode_jpegls(Bytes(whole).first(size), format, out); });
   }
   check_refuses(ErrorCode::kMalformed, "64 x 64 x 1, the header says", [&] {
-    Buffer other(64 * 63);
+    Buffer other(std::size_t{64} * 63);
     decode_jpegls(whole, format_of(63, 64, 1, 8, 8, false), other);
   });
   check_refuses(ErrorCode::kMalformed, "JPEG-LS", [&] { (void)jpegls_near({}); });

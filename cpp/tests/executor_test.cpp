@@ -28,20 +28,20 @@ class Occupancy {
   class Visit {
    public:
     explicit Visit(Occupancy& room) : room_(room) {
-      if (depth_++ > 0) return;
+      if (depth++ > 0) return;
       const int now = ++room_.inside_;
       int most = room_.most_.load();
       while (now > most && !room_.most_.compare_exchange_weak(most, now)) {
       }
     }
     ~Visit() {
-      if (--depth_ == 0) --room_.inside_;
+      if (--depth == 0) --room_.inside_;
     }
     Visit(const Visit&) = delete;
     Visit& operator=(const Visit&) = delete;
 
    private:
-    static thread_local int depth_;
+    static thread_local int depth;
     Occupancy& room_;
   };
 
@@ -53,7 +53,7 @@ class Occupancy {
   std::atomic<int> most_{0};
 };
 
-thread_local int Occupancy::Visit::depth_ = 0;
+thread_local int Occupancy::Visit::depth = 0;
 
 }  // namespace
 

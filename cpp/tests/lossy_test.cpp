@@ -158,7 +158,7 @@ TEST_CASE("an enhanced object's derivation is a functional group, and no group i
 
 TEST_CASE("a ratio that lossless meets is kept lossless, unless told otherwise") {
   const Picture picture = square(128);
-  const Buffer source = picture_file(picture, Buffer(128 * 128 * 2, 7));
+  const Buffer source = picture_file(picture, Buffer(std::size_t{128} * 128 * 2, 7));
   const Result result = run(source, to_ratio(10));
   CHECK(result.report.lossless);
   CHECK(result.report.target_transfer_syntax == kLosslessUid);

@@ -9,6 +9,8 @@ DICOM compression that hits its target exactly and proves what was lost:
 See the project's README for the whole picture, and ``spinekit --help`` for the command line.
 """
 
+import logging as _logging
+
 from spinekit._core import (
     ArgumentError,
     CancelledError,
@@ -25,6 +27,8 @@ from spinekit.compression import compress, decompress
 from spinekit.info import info
 from spinekit.pixels import read_pixels
 from spinekit.report import Record, Report
+
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
 __all__ = [
     "ArgumentError",

@@ -158,6 +158,8 @@ def bundle(
     ------
     ArgumentError
         If there is no series, several, or a multiframe file.
+    MalformedDataError
+        If a DICOM file of the source cannot be read: a bundle with a hole would look whole.
 
     Notes
     -----

@@ -55,8 +55,8 @@ def compress(
     mode : "lossless" (5/3, the default), "ratio" (9/7, needs `ratio`), "quality" (9/7, needs
         `quality`); follows from `ratio` and `quality` when left out
     ratio : > 1; bytes of the source file / bytes of the target file. Every file ends between this
-        and 1.0005 times it (files of less than 4 kB a little above). A file that gets there without
-        loss is kept lossless and stays ORIGINAL.
+        and 1.0005 times it (targets of less than 4 kB a little above). A file that gets there
+        without loss is kept lossless and stays ORIGINAL.
     quality : 1 ... 100; PSNR in dB of the range 2^BitsAllocated - 1, the scale of gdcmconv's
         ``--quality``
     codec : "j2k"

@@ -108,13 +108,16 @@ class Record:
 def record_of(source: str, target: str, status: str, made: _core.Transcoded) -> Record:
     """Return the record of a file that the engine has made."""
     sums = made.differences
+    warnings = list(made.warnings)
+    if status == "compressed" and made.target_bytes > made.source_bytes:
+        warnings.append("larger than its source, which was compressed already")
     value_range = 2**made.bits_stored - 1
     proved = made.verified
     return Record(
         source=source,
         target=target,
         status=status,
-        warnings=list(made.warnings),
+        warnings=warnings,
         lossless=made.lossless,
         derived=made.derived,
         verified=proved,

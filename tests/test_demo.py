@@ -1,0 +1,53 @@
+"""The demo: a page with everything on it, nothing of the patient, nothing foreign touched."""
+
+import re
+
+import numpy as np
+import pydicom
+
+from conftest import body_picture, make_dataset, save
+from spinekit.demo import write_demo, write_series
+
+
+def test_generated_series_is_the_same_every_time_and_plain_dicom(tmp_path):
+    for name in ("a", "b"):
+        write_series(tmp_path / name)
+    files = sorted((tmp_path / "a").iterdir())
+    assert len(files) >= 20
+    for file in files:
+        ds = pydicom.dcmread(file)
+        assert (ds.Rows, ds.Columns, ds.BitsStored, ds.Modality) == (512, 512, 12, "CT")
+        np.testing.assert_array_equal(ds.pixel_array, pydicom.dcmread(tmp_path / "b" / file.name).pixel_array)
+
+
+def test_page_without_a_folder(tmp_path):
+    page = write_demo(tmp_path / "demo")
+    assert page.ok, page.problems
+    text = page.path.read_text("utf-8")
+    for source in set(re.findall(r'src="([^":]+)"', text)):
+        assert (page.path.parent / source).is_file(), source
+    assert "<script" not in text
+    assert not re.search(r"https?://", text)
+    for word in ("PSNR", "SSIM", "the header alone takes", "middle"):
+        assert word in text
+
+
+def test_page_of_a_messy_folder_names_problems_and_no_patient(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for k in range(4):
+        ds = make_dataset(
+            body_picture(128, 128, seed=k), bits_stored=12, ImagePositionPatient=[0, 0, float(k)]
+        )
+        save(ds, folder / f"{k}.dcm")
+    (folder / "notes.txt").write_text("x")
+    (folder / "broken.dcm").write_bytes((folder / "0.dcm").read_bytes()[:3000])
+    page = write_demo(tmp_path / "demo", folder)
+    assert not page.ok
+    assert any("broken.dcm" in problem for problem in page.problems)
+    text = page.path.read_text("utf-8")
+    assert "Pérson" not in text
+    assert ds.SOPInstanceUID not in text
+    (tmp_path / "demo" / "mine.txt").write_text("keep")
+    write_demo(tmp_path / "demo", folder)
+    assert (tmp_path / "demo" / "mine.txt").read_text() == "keep"
