@@ -140,6 +140,15 @@ def test_zip_in_folder_out_and_zip_out(ct_folder, tmp_path):
     assert not list(tmp_path.glob("*.spinekit-part"))
 
 
+def test_zip_with_a_broken_file_is_made_of_the_others(ct_folder, tmp_path):
+    (ct_folder / "broken.dcm").write_bytes((ct_folder / "slice01.dcm").read_bytes()[:5000])
+    report = sk.compress(ct_folder, tmp_path / "out.zip")
+    assert [r.source for r in report.failed] == ["broken.dcm"]
+    with zipfile.ZipFile(tmp_path / "out.zip") as packed:
+        assert len(packed.namelist()) == 15
+        assert b"broken.dcm" in packed.read("spinekit-report.jsonl")
+
+
 def test_hostile_zip_entries_fail_alone(ct_file, tmp_path):
     archive = tmp_path / "ct.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:

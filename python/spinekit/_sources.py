@@ -92,10 +92,9 @@ def _folder_items(folder: Path) -> list[Item]:
 
 def _zip_items(source: Path) -> list[Item]:
     try:
-        with zipfile.ZipFile(source) as archive:
-            entries = [
-                entry for entry in archive.infolist() if not entry.is_dir() and entry.filename != JOURNAL_NAME
-            ]
+        # Stays open as long as an item lives: reading its directory for every entry would be slow.
+        archive = zipfile.ZipFile(source)
+        entries = [e for e in archive.infolist() if not e.is_dir() and e.filename != JOURNAL_NAME]
     except (zipfile.BadZipFile, OSError) as failure:
         raise _core.MalformedDataError(f"'{source}': its ZIP directory is damaged: {failure}") from failure
     items = []
@@ -113,30 +112,18 @@ def _zip_items(source: Path) -> list[Item]:
                 f"from {entry.compress_size}; not unpacked"
             )
         items.append(
-            Item(name or "unnamed", entry.file_size, entry.CRC, _entry_reader(source, entry), problem)
+            Item(name or "unnamed", entry.file_size, entry.CRC, _entry_reader(archive, entry), problem)
         )
     return sorted(items, key=lambda item: item.name)
 
 
-def _entry_reader(source: Path, entry: zipfile.ZipInfo) -> Callable[[], bytes]:
+def _entry_reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], bytes]:
     def read() -> bytes:
         try:
-            with zipfile.ZipFile(source) as archive:
-                return archive.read(entry)
-        except (
-            zipfile.BadZipFile,
-            OSError,
-            EOFError,
-            NotImplementedError,
-            RuntimeError,
-            ValueError,
-        ) as failure:
+            return archive.read(entry)
+        except Exception as failure:  # zlib.error, BadZipFile and what else it raises have no common base
             raise _core.MalformedDataError(
-                f"'{source}', entry '{entry.filename}': cannot be unpacked: {failure}"
-            ) from failure
-        except Exception as failure:  # zlib.error and its like have no common base
-            raise _core.MalformedDataError(
-                f"'{source}', entry '{entry.filename}': damaged: {failure}"
+                f"'{archive.filename}', entry '{entry.filename}': cannot be unpacked: {failure}"
             ) from failure
 
     return read

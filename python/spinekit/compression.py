@@ -240,12 +240,11 @@ class _Batch:
     def _run_into_zip(self, source: Path, items: list[Item], target: Path) -> Report:
         if target.exists() and not self.overwrite:
             raise _core.ResourceError(f"'{target}' exists; choose another name, or overwrite")
-        # Kept until the ZIP is whole: a later run resumes there.
+        # Kept until the ZIP is whole: after an interruption the next run goes on there.
         folder = target.with_name(target.name + PART_SUFFIX)
         report = self._run_into_folder(source, items, folder)
-        if report.ok:
-            _pack(folder, target)
-            shutil.rmtree(folder)
+        _pack(folder, target)
+        shutil.rmtree(folder)
         return report
 
     def _run_into_folder(self, source: Path, items: list[Item], target: Path) -> Report:

@@ -54,8 +54,8 @@ double entropy_bytes(Bytes frame, const FrameFormat& format) {
       const int b = above[x];
       const int c = above[x - stride];
       const int prediction = std::clamp(a + b - c, std::min(a, b), std::max(a, b));
-      const int bin = kResidualReach + std::clamp(here[x] - prediction, -kResidualReach,
-                                                  kResidualReach - 1);
+      const int bin =
+          kResidualReach + std::clamp(here[x] - prediction, -kResidualReach, kResidualReach - 1);
       // Rough neighbourhoods and smooth ones are coded apart, as any good coder does.
       const auto activity = static_cast<unsigned>(std::abs(a - c) + std::abs(b - c));
       const auto context = std::min<std::size_t>(std::bit_width(activity), kContexts - 1);
