@@ -80,6 +80,9 @@ TEST_CASE("a deflated data set is inflated, with or without the even byte behind
   const Buffer whole = deflated(body);
   check_malformed(part10(kDeflated, copy_of(Bytes(whole).first(whole.size() - 3))), "cut off");
   check_malformed(part10(kDeflated, hex("FFFFFFFF")), "damaged");
+  // Found by fuzzing: an empty stream (RFC 1951's fixed block with nothing but its end).
+  const Buffer nothing = part10(kDeflated, hex("0300 0000"));
+  CHECK(DataSet(nothing).elements().empty());
 }
 
 TEST_CASE("a deflated data set that expands beyond reason is refused") {

@@ -30,7 +30,8 @@ py::array array_owning(Buffer&& bytes, const py::dtype& dtype,
                        const std::vector<py::ssize_t>& shape) {
   auto owned = std::make_unique<Buffer>(std::move(bytes));
   void* data = owned->data();
-  const py::capsule owner(owned.release(), [](void* buffer) { delete static_cast<Buffer*>(buffer); });
+  const py::capsule owner(owned.release(),
+                          [](void* buffer) { delete static_cast<Buffer*>(buffer); });
   return {dtype, shape, data, owner};
 }
 
@@ -49,7 +50,8 @@ py::str text_of(const std::string& text) {
 namespace {
 
 void check_same(const py::array& a, const py::array& b) {
-  const bool same_shape = a.ndim() == b.ndim() && std::equal(a.shape(), a.shape() + a.ndim(), b.shape());
+  const bool same_shape =
+      a.ndim() == b.ndim() && std::equal(a.shape(), a.shape() + a.ndim(), b.shape());
   if (!same_shape) throw_argument("the two arrays have different shapes");
   if (!a.dtype().is(b.dtype()) && !a.dtype().equal(b.dtype())) {
     throw_argument("the two arrays have different dtypes");

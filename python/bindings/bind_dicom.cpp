@@ -42,20 +42,21 @@ Pixels read_all(Bytes source, Executor& executor, const CancelToken& cancel) {
   const DataSet data_set(source);
   const ImageDescription image = describe_image(data_set);
   const FrameReader reader(data_set, image);
-  Pixels pixels{.bytes = {}, .format = reader.format(), .frames = image.frames,
+  Pixels pixels{.bytes = {},
+                .format = reader.format(),
+                .frames = image.frames,
                 .warnings = reader.warnings()};
   const std::int64_t frame_bytes = pixels.format.byte_count();
-  pixels.bytes.resize(static_cast<std::size_t>(
-      checked_product(frame_bytes, image.frames, "bytes of all frames")));
+  pixels.bytes.resize(
+      static_cast<std::size_t>(checked_product(frame_bytes, image.frames, "bytes of all frames")));
   std::mutex warnings_mutex;
   executor.parallel_for(
       image.frames,
       [&](std::int64_t index) {
         std::vector<std::string> warnings;
-        const MutableBytes out =
-            MutableBytes(pixels.bytes)
-                .subspan(static_cast<std::size_t>(index * frame_bytes),
-                         static_cast<std::size_t>(frame_bytes));
+        const MutableBytes out = MutableBytes(pixels.bytes)
+                                     .subspan(static_cast<std::size_t>(index * frame_bytes),
+                                              static_cast<std::size_t>(frame_bytes));
         try {
           reader.read(index, out, warnings);
         } catch (const Error& error) {
@@ -74,7 +75,7 @@ Pixels read_all(Bytes source, Executor& executor, const CancelToken& cancel) {
 using PixelsOfFile = py::typing::Tuple<py::array, int, py::typing::List<py::str>>;
 
 PixelsOfFile read_pixels(const py::buffer& source, const std::string& name, Executor& executor,
-                      const CancelToken& cancel) {
+                         const CancelToken& cancel) {
   const BytesView view(source);
   Pixels pixels;
   {
@@ -96,7 +97,7 @@ PixelsOfFile read_pixels(const py::buffer& source, const std::string& name, Exec
 using Header = py::typing::Dict<py::object, py::object>;
 
 Header read_header(const py::buffer& source, const std::string& name,
-                     const std::vector<std::pair<int, int>>& tags) {
+                   const std::vector<std::pair<int, int>>& tags) {
   const BytesView view(source);
   return naming(name, [&] {
     const DataSet data_set(view.bytes());
@@ -140,8 +141,8 @@ void bind_dicom(py::module_& module) {
   py::classh<TranscodeOptions>(module, "TranscodeOptions", "How transcode() makes it.")
       .def(py::init([](Target target, double ratio, double quality, bool force_lossy, bool verify,
                        bool overwrite, std::string software) {
-             return TranscodeOptions{target, ratio,     quality,            force_lossy,
-                                     verify, overwrite, std::move(software)};
+             return TranscodeOptions{
+                 target, ratio, quality, force_lossy, verify, overwrite, std::move(software)};
            }),
            py::arg("target"), py::arg("ratio") = 0.0, py::arg("quality") = 0.0,
            py::arg("force_lossy") = false, py::arg("verify") = true, py::arg("overwrite") = false,
@@ -151,10 +152,14 @@ void bind_dicom(py::module_& module) {
       .def_readonly("lossless", &Transcoded::lossless)
       .def_readonly("derived", &Transcoded::derived)
       .def_readonly("verified", &Transcoded::verified)
-      .def_property_readonly("source_transfer_syntax", text_property<&Transcoded::source_transfer_syntax>())
-      .def_property_readonly("target_transfer_syntax", text_property<&Transcoded::target_transfer_syntax>())
-      .def_property_readonly("source_sop_instance_uid", text_property<&Transcoded::source_sop_instance_uid>())
-      .def_property_readonly("target_sop_instance_uid", text_property<&Transcoded::target_sop_instance_uid>())
+      .def_property_readonly("source_transfer_syntax",
+                             text_property<&Transcoded::source_transfer_syntax>())
+      .def_property_readonly("target_transfer_syntax",
+                             text_property<&Transcoded::target_transfer_syntax>())
+      .def_property_readonly("source_sop_instance_uid",
+                             text_property<&Transcoded::source_sop_instance_uid>())
+      .def_property_readonly("target_sop_instance_uid",
+                             text_property<&Transcoded::target_sop_instance_uid>())
       .def_property_readonly("photometric", text_property<&Transcoded::photometric>())
       .def_readonly("rows", &Transcoded::rows)
       .def_readonly("columns", &Transcoded::columns)
@@ -176,14 +181,13 @@ void bind_dicom(py::module_& module) {
       .def_readonly("encode_seconds", &Transcoded::encode_seconds)
       .def_readonly("write_seconds", &Transcoded::write_seconds)
       .def_readonly("verify_seconds", &Transcoded::verify_seconds)
-      .def_property_readonly("warnings",
-                             [](const Transcoded& self) {
-                               py::typing::List<py::str> out;
-                               for (const std::string& warning : self.warnings) {
-                                 out.append(text_of(warning));
-                               }
-                               return out;
-                             });
+      .def_property_readonly("warnings", [](const Transcoded& self) {
+        py::typing::List<py::str> out;
+        for (const std::string& warning : self.warnings) {
+          out.append(text_of(warning));
+        }
+        return out;
+      });
 
   module.def("transcode", &run, py::arg("source"), py::arg("name"), py::arg("target"),
              py::arg("options"), py::arg("executor"), py::arg("cancel"),

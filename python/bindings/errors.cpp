@@ -37,9 +37,8 @@ Classes make_classes(py::module_& module) {
   Classes made;
   made.base = make("SpinekitError", py::make_tuple(builtins.attr("Exception")),
                    "Base of every error that spinekit raises on purpose.");
-  made.argument =
-      make("ArgumentError", py::make_tuple(made.base, builtins.attr("ValueError")),
-           "An argument, or a combination of arguments, cannot be.");
+  made.argument = make("ArgumentError", py::make_tuple(made.base, builtins.attr("ValueError")),
+                       "An argument, or a combination of arguments, cannot be.");
   made.malformed =
       make("MalformedDataError", py::make_tuple(made.base, builtins.attr("ValueError")),
            "The data contradicts itself or its standard, or is cut off.");
@@ -48,8 +47,8 @@ Classes make_classes(py::module_& module) {
            "The data is valid but of a kind that is not handled.");
   made.resource = make("ResourceError", py::make_tuple(made.base, builtins.attr("RuntimeError")),
                        "Disk, memory or permissions do not suffice.");
-  made.cancelled = make("CancelledError", py::make_tuple(made.base),
-                        "The work was stopped before it was done.");
+  made.cancelled =
+      make("CancelledError", py::make_tuple(made.base), "The work was stopped before it was done.");
   return made;
 }
 

@@ -36,9 +36,9 @@ void check_plausible_size(std::int64_t samples, std::int64_t codestream_bytes);
 // ---- JPEG 2000 (ISO/IEC 15444-1; 15444-15 for decoding), through OpenJPEG
 
 struct J2kEncoding {
-  bool reversible = true;      // 5/3 with RCT, else 9/7 with ICT
+  bool reversible = true;         // 5/3 with RCT, else 9/7 with ICT
   std::int64_t target_bytes = 0;  // > 0: rate control to about this many bytes
-  double quality = 0;          // > 0: rate control to this PSNR, in dB
+  double quality = 0;             // > 0: rate control to this PSNR, in dB
   bool color_transform = false;   // RCT or ICT over three samples
   // Raw coding of the low bit planes (selective arithmetic coding bypass, ISO/IEC 15444-1 D.6).
   bool bypass = true;

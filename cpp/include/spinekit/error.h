@@ -11,12 +11,12 @@
 namespace spinekit {
 
 enum class ErrorCode {
-  kArgument,     // the caller asked for something that cannot be
-  kMalformed,    // the data contradicts itself or its standard
-  kUnsupported,  // valid, but not handled
-  kResource,     // disk, memory, permissions
-  kCancelled,    // stopped by its cancel token
-  kVerification, // what was written is not what was meant
+  kArgument,      // the caller asked for something that cannot be
+  kMalformed,     // the data contradicts itself or its standard
+  kUnsupported,   // valid, but not handled
+  kResource,      // disk, memory, permissions
+  kCancelled,     // stopped by its cancel token
+  kVerification,  // what was written is not what was meant
 };
 
 class Error : public std::exception {

@@ -45,7 +45,7 @@ Differences differences(const void* a, const void* b, std::int64_t count, Sample
 // sigma 1.5 truncated at 3.5 sigma (11 x 11), K1 0.01, K2 0.03, population covariance, mean over
 // the pixels whose whole window lies inside; the mean over samples for colour. `range` > 0 is the
 // dynamic range. Throws Error(kArgument) when rows or columns are below 11.
-double structural_similarity(const void* a, const void* b, const ImageShape& shape,
-                             SampleType type, double range);
+double structural_similarity(const void* a, const void* b, const ImageShape& shape, SampleType type,
+                             double range);
 
 }  // namespace spinekit

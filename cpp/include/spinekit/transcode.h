@@ -27,7 +27,7 @@ struct TranscodeOptions {
   bool force_lossy = false;  // kJ2kRatio: 9/7 even where lossless meets the target
   bool verify = true;        // read back, decode, compare before the rename
   bool overwrite = false;
-  std::string software;      // name and version, for DerivationDescription
+  std::string software;  // name and version, for DerivationDescription
 };
 
 struct Transcoded {
@@ -54,8 +54,8 @@ struct Transcoded {
   Differences differences;              // when verified
   double structural_similarity = 0;     // when verified; NaN below 11 x 11
   std::string source_sha256;
-  std::string target_sha256;            // of the whole file
-  std::string pixel_sha256;             // of the target's stored values; when verified
+  std::string target_sha256;  // of the whole file
+  std::string pixel_sha256;   // of the target's stored values; when verified
   double encode_seconds = 0;
   double write_seconds = 0;
   double verify_seconds = 0;

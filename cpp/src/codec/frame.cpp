@@ -1,6 +1,5 @@
-#include <openjpeg.h>
-
 #include <charls/charls.h>
+#include <openjpeg.h>
 
 #include <cstring>
 

@@ -134,8 +134,8 @@ ImagePtr to_opj_image(Bytes frame, const FrameFormat& format) {
     } else {
       const std::uint8_t* source = frame.data() + std::ptrdiff_t{2} * c;
       for (std::int64_t i = 0; i < pixels; ++i) {
-        const auto raw = static_cast<std::uint16_t>(source[2 * i * stride] |
-                                                    (source[2 * i * stride + 1] << 8U));
+        const auto raw =
+            static_cast<std::uint16_t>(source[2 * i * stride] | (source[2 * i * stride + 1] << 8U));
         target[i] = format.is_signed ? static_cast<std::int16_t>(raw) : raw;
       }
     }
@@ -154,11 +154,10 @@ void set_rate(opj_cparameters_t& parameters, const FrameFormat& format,
   }
   parameters.cp_disto_alloc = 1;
   if (encoding.target_bytes > 0) {
-    const double raw_bytes =
-        static_cast<double>(format.sample_count()) * format.bits_stored / 8.0;
+    const double raw_bytes = static_cast<double>(format.sample_count()) * format.bits_stored / 8.0;
     // A rate of 1 or less means "no limit" to OpenJPEG.
-    parameters.tcp_rates[0] =
-        static_cast<float>(std::max(raw_bytes / static_cast<double>(encoding.target_bytes), 1.0001));
+    parameters.tcp_rates[0] = static_cast<float>(
+        std::max(raw_bytes / static_cast<double>(encoding.target_bytes), 1.0001));
   }
 }
 

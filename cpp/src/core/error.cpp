@@ -3,7 +3,9 @@
 namespace spinekit {
 
 void throw_argument(std::string message) { throw Error(ErrorCode::kArgument, std::move(message)); }
-void throw_malformed(std::string message) { throw Error(ErrorCode::kMalformed, std::move(message)); }
+void throw_malformed(std::string message) {
+  throw Error(ErrorCode::kMalformed, std::move(message));
+}
 void throw_unsupported(std::string message) {
   throw Error(ErrorCode::kUnsupported, std::move(message));
 }

@@ -34,9 +34,7 @@ struct Loop {
   std::mutex error_mutex;
   std::exception_ptr error;
 
-  [[nodiscard]] bool exhausted() const {
-    return failed.load() || next.load() >= count;
-  }
+  [[nodiscard]] bool exhausted() const { return failed.load() || next.load() >= count; }
 
   // Ends early, with items left, when `leave` says so.
   template <typename Leave>

@@ -64,13 +64,13 @@ void AtomicFile::write(Bytes bytes) {
 }
 
 Buffer AtomicFile::read_back() const {
-  struct stat status{};
+  struct stat status {};
   if (::fstat(descriptor_, &status) != 0) fail("cannot be read back");
   Buffer bytes(static_cast<std::size_t>(status.st_size));
   std::size_t done = 0;
   while (done < bytes.size()) {
-    const ssize_t count = ::pread(descriptor_, bytes.data() + done, bytes.size() - done,
-                                  static_cast<off_t>(done));
+    const ssize_t count =
+        ::pread(descriptor_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(done));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) fail("cannot be read back");
     if (count == 0) throw_resource("'" + target_ + "' is shorter than what was written");

@@ -18,10 +18,10 @@ constexpr std::size_t kMostElements = std::size_t{1} << 20U;
 constexpr std::array<Vr, 13> kLongVrs{Vr("OB"), Vr("OD"), Vr("OF"), Vr("OL"), Vr("OV"),
                                       Vr("OW"), Vr("SQ"), Vr("SV"), Vr("UC"), Vr("UN"),
                                       Vr("UR"), Vr("UT"), Vr("UV")};
-constexpr std::array<Vr, 21> kShortVrs{
-    Vr("AE"), Vr("AS"), Vr("AT"), Vr("CS"), Vr("DA"), Vr("DS"), Vr("DT"),
-    Vr("FL"), Vr("FD"), Vr("IS"), Vr("LO"), Vr("LT"), Vr("PN"), Vr("SH"),
-    Vr("SL"), Vr("SS"), Vr("ST"), Vr("TM"), Vr("UI"), Vr("UL"), Vr("US")};
+constexpr std::array<Vr, 21> kShortVrs{Vr("AE"), Vr("AS"), Vr("AT"), Vr("CS"), Vr("DA"), Vr("DS"),
+                                       Vr("DT"), Vr("FL"), Vr("FD"), Vr("IS"), Vr("LO"), Vr("LT"),
+                                       Vr("PN"), Vr("SH"), Vr("SL"), Vr("SS"), Vr("ST"), Vr("TM"),
+                                       Vr("UI"), Vr("UL"), Vr("US")};
 
 template <std::size_t N>
 bool contains(const std::array<Vr, N>& list, Vr vr) {
@@ -55,7 +55,7 @@ Buffer inflate_all(Bytes compressed) {
       stream.avail_out = static_cast<uInt>(scratch.size());
       status = inflate(&stream, Z_NO_FLUSH);
       const std::size_t made = scratch.size() - stream.avail_out;
-      if (out != nullptr) {
+      if (out != nullptr && made > 0) {
         std::memcpy(out->data() + total, scratch.data(), made);
       }
       total += static_cast<std::int64_t>(made);
@@ -94,13 +94,14 @@ std::string Tag::text() const {
   return buffer.data();
 }
 
-bool Vr::has_long_length() const { return contains(kLongVrs, *this) || !contains(kShortVrs, *this); }
+bool Vr::has_long_length() const {
+  return contains(kLongVrs, *this) || !contains(kShortVrs, *this);
+}
 
 int Vr::word_bytes() const {
   const auto is = [this](std::initializer_list<const char*> names) {
-    return std::any_of(names.begin(), names.end(), [this](const char* name) {
-      return name[0] == first && name[1] == second;
-    });
+    return std::any_of(names.begin(), names.end(),
+                       [this](const char* name) { return name[0] == first && name[1] == second; });
   };
   if (is({"US", "SS", "OW", "AT"})) return 2;
   if (is({"UL", "SL", "FL", "OF", "OL"})) return 4;
@@ -246,7 +247,8 @@ DataSet::DataSet(Bytes file) : file_(file) {
     read_meta(file, 0);
     return;
   }
-  const bool explicit_vr = capital(static_cast<char>(file[4])) && capital(static_cast<char>(file[5]));
+  const bool explicit_vr =
+      capital(static_cast<char>(file[4])) && capital(static_cast<char>(file[5]));
   syntax_ = transfer_syntax(explicit_vr ? "1.2.840.10008.1.2.1" : "1.2.840.10008.1.2");
   body_ = file;
   read_body();

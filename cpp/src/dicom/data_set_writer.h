@@ -29,7 +29,6 @@ void append_header(Tag tag, Vr vr, std::uint32_t length, Buffer& out);
 void append_element(Tag tag, const NewElement& element, Buffer& out);
 
 // Appends the elements in [first, last) of the body, with the edits that fall into that range.
-void append_elements(const DataSet& data_set, const Edits& edits, Tag first, Tag last,
-                     Buffer& out);
+void append_elements(const DataSet& data_set, const Edits& edits, Tag first, Tag last, Buffer& out);
 
 }  // namespace spinekit

@@ -36,9 +36,8 @@ std::int64_t multiplicity(const std::string& text) {
 }
 
 void append_item(const Buffer& content, Buffer& out) {
-  for (const std::uint32_t part :
-       {std::uint32_t{kItem.group} | std::uint32_t{kItem.element} << 16U,
-        static_cast<std::uint32_t>(content.size())}) {
+  for (const std::uint32_t part : {std::uint32_t{kItem.group} | std::uint32_t{kItem.element} << 16U,
+                                   static_cast<std::uint32_t>(content.size())}) {
     for (unsigned i = 0; i < 4; ++i) {
       out.push_back(static_cast<std::uint8_t>(part >> (8U * i) & 0xFFU));
     }
@@ -208,7 +207,8 @@ std::string uid_from(const std::string& text) {
   number &= ~(Wide{0x3} << 62U);
   number |= Wide{0x2} << 62U;
   std::string digits;
-  for (; number != 0; number /= 10) digits += static_cast<char>('0' + static_cast<int>(number % 10));
+  for (; number != 0; number /= 10)
+    digits += static_cast<char>('0' + static_cast<int>(number % 10));
   std::reverse(digits.begin(), digits.end());
   return "2.25." + digits;
 }

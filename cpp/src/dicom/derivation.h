@@ -6,10 +6,10 @@
 namespace spinekit {
 
 struct LossyStep {
-  double pixel_ratio = 0;          // uncompressed pixel data / codestreams
-  std::string method;              // (0028,2114), for example ISO_15444_1
-  std::string description;         // for DerivationDescription
-  std::string sop_instance_uid;    // of the new image
+  double pixel_ratio = 0;        // uncompressed pixel data / codestreams
+  std::string method;            // (0028,2114), for example ISO_15444_1
+  std::string description;       // for DerivationDescription
+  std::string sop_instance_uid;  // of the new image
 };
 
 // What an irreversible compression changes beside the pixels.

@@ -11,8 +11,10 @@ constexpr std::int64_t kPixelDataHeaderBytes = 12;
 std::int64_t even(std::int64_t bytes) { return bytes + bytes % 2; }
 
 void append_item(Tag tag, std::uint32_t length, Buffer& out) {
-  for (const std::uint32_t part : {std::uint32_t{tag.group} | std::uint32_t{tag.element} << 16U, length}) {
-    for (unsigned i = 0; i < 4; ++i) out.push_back(static_cast<std::uint8_t>(part >> (8U * i) & 0xFFU));
+  for (const std::uint32_t part :
+       {std::uint32_t{tag.group} | std::uint32_t{tag.element} << 16U, length}) {
+    for (unsigned i = 0; i < 4; ++i)
+      out.push_back(static_cast<std::uint8_t>(part >> (8U * i) & 0xFFU));
   }
 }
 

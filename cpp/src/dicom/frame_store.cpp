@@ -74,7 +74,8 @@ FrameStore::FrameStore(const DataSet& data_set, const FrameReader& reader, std::
   if (needed > format_.bits_stored) {
     if (has_embedded_overlay(data_set)) {
       throw_unsupported(
-          "an overlay lies in the high bits of the pixels; move it to OverlayData (60xx,3000) first");
+          "an overlay lies in the high bits of the pixels; move it to OverlayData (60xx,3000) "
+          "first");
     }
     warnings_.push_back("samples from " + std::to_string(all.least) + " to " +
                         std::to_string(all.largest) + " do not fit BitsStored " +

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "gdcm_jpeg.h"
 #include "element_scanner.h"
+#include "gdcm_jpeg.h"
 #include "spinekit/error.h"
 
 namespace spinekit {
@@ -15,8 +15,8 @@ std::uint32_t u32(Bytes bytes, std::size_t at) {
 }
 
 std::uint64_t u64(Bytes bytes, std::size_t at) {
-  return static_cast<std::uint64_t>(u32(bytes, at)) |
-         static_cast<std::uint64_t>(u32(bytes, at + 4)) << 32U;
+  return static_cast<std::uint64_t>(u32(bytes, at)) | static_cast<std::uint64_t>(u32(bytes, at + 4))
+                                                          << 32U;
 }
 
 struct Fragments {
@@ -37,13 +37,15 @@ Fragments read_fragments(const DataSet& data_set, const Element& pixel_data) {
     std::uint32_t length = 0;
     (void)scanner.next_item(length);  // an item with a defined length: the reader made sure
     if (length == kUndefinedLength) throw_malformed("a fragment of undefined length");
-    const Bytes item = data_set.body().subspan(static_cast<std::size_t>(scanner.position()), length);
+    const Bytes item =
+        data_set.body().subspan(static_cast<std::size_t>(scanner.position()), length);
     scanner.move_to(scanner.position() + length);
     if (first < 0) {
       first = scanner.position();
       fragments.basic_offset_table = item;
     } else {
-      if (fragments.items.size() >= kMostFragments) throw_malformed("more than 1,048,576 fragments");
+      if (fragments.items.size() >= kMostFragments)
+        throw_malformed("more than 1,048,576 fragments");
       fragments.items.push_back(item);
       fragments.offsets.push_back(static_cast<std::uint64_t>(header - first));
     }
@@ -118,7 +120,8 @@ std::vector<std::vector<Bytes>> frame_fragments(const DataSet& data_set, std::in
     }
   }
   if (starts.size() != wanted || starts.front() != 0) {
-    throw_malformed(std::to_string(count) + " fragments without an offset table do not show where " +
+    throw_malformed(std::to_string(count) +
+                    " fragments without an offset table do not show where " +
                     std::to_string(frames) + " frames begin");
   }
   return split_at(fragments, starts);

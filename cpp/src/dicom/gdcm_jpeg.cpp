@@ -67,7 +67,8 @@ class Rebuilder {
         case kDri:
           break;
         case kSos:
-          if (out_.precision == 0) throw_malformed("JPEG codestream: a scan before its frame header");
+          if (out_.precision == 0)
+            throw_malformed("JPEG codestream: a scan before its frame header");
           break;
         default:
           if ((marker >= kApp0 && marker <= kApp15) || marker == kCom) continue;
@@ -117,8 +118,8 @@ class Rebuilder {
     const std::int64_t columns = segment[5] << 8U | segment[6];
     const int components = segment[7];
     out_.lossless = marker == kSof3;
-    const bool known = out_.lossless ? precision >= 2 && precision <= 16
-                                     : precision == 8 || precision == 12;
+    const bool known =
+        out_.lossless ? precision >= 2 && precision <= 16 : precision == 8 || precision == 12;
     if (!known) {
       throw_unsupported("JPEG codestream of " + std::to_string(precision) + " bits a sample");
     }

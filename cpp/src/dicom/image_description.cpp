@@ -51,12 +51,12 @@ ImageDescription describe_image(const DataSet& data_set) {
     throw_unsupported("BitsAllocated is " + std::to_string(format.bits_allocated) +
                       ", expected 8 or 16");
   }
-  format.bits_stored = static_cast<int>(
-      required(data_set, kBitsStored, "BitsStored", 1, format.bits_allocated));
+  format.bits_stored =
+      static_cast<int>(required(data_set, kBitsStored, "BitsStored", 1, format.bits_allocated));
   const std::int64_t high_bit = data_set.integer(kHighBit).value_or(format.bits_stored - 1);
   if (high_bit != format.bits_stored - 1) {
-    throw_unsupported("HighBit is " + std::to_string(high_bit) + ", expected BitsStored - 1 = " +
-                      std::to_string(format.bits_stored - 1));
+    throw_unsupported("HighBit is " + std::to_string(high_bit) +
+                      ", expected BitsStored - 1 = " + std::to_string(format.bits_stored - 1));
   }
   const std::int64_t sign = data_set.integer(kPixelRepresentation).value_or(0);
   if (sign > 1) throw_malformed("PixelRepresentation is " + std::to_string(sign) + ", not 0 or 1");

@@ -147,10 +147,10 @@ class Job {
       edits.elements[tag] = std::nullopt;
     }
     if (!past_lossy_method_.empty()) {
-      admit_past_loss(data_set_, past_lossy_method_,
-                      static_cast<double>(result_.pixel_bytes) /
-                          static_cast<double>(reader_.stored_bytes()),
-                      edits);
+      admit_past_loss(
+          data_set_, past_lossy_method_,
+          static_cast<double>(result_.pixel_bytes) / static_cast<double>(reader_.stored_bytes()),
+          edits);
     }
     return edits;
   }
@@ -170,8 +170,8 @@ class Job {
     step.method = kJ2kMethod;
     step.description = options_.software + ": JPEG 2000 irreversible (9/7), " + how +
                        ", pixel data ratio " + decimal_string(pixel_ratio);
-    step.sop_instance_uid =
-        uid_from("spinekit lossy " + image_.sop_instance_uid + " " + result_.source_sha256 + " " + how);
+    step.sop_instance_uid = uid_from("spinekit lossy " + image_.sop_instance_uid + " " +
+                                     result_.source_sha256 + " " + how);
     return step;
   }
 
@@ -237,9 +237,9 @@ class Job {
   }
 
   void ratio() {
-    const auto allowed = static_cast<std::int64_t>(static_cast<double>(result_.source_bytes) /
-                                                   options_.ratio) &
-                         ~std::int64_t{1};
+    const auto allowed =
+        static_cast<std::int64_t>(static_cast<double>(result_.source_bytes) / options_.ratio) &
+        ~std::int64_t{1};
     if (!options_.force_lossy && lossless_may_fit(allowed)) {
       const std::vector<Buffer> codestreams = encode({.reversible = true});
       const Envelope parts =
@@ -265,10 +265,9 @@ class Job {
     if (allowed - fixed < frames * (kLeastCodestream + kReserve)) unreachable(allowed, fixed);
     constexpr int kMostAttempts = 4;
     for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
-      const std::vector<Buffer> codestreams =
-          encode({.reversible = false, .target_bytes = budget});
-      const std::int64_t least_total = fixed - Encapsulation::total_bytes(frames, 0) +
-                                       encapsulated_bytes(codestreams);
+      const std::vector<Buffer> codestreams = encode({.reversible = false, .target_bytes = budget});
+      const std::int64_t least_total =
+          fixed - Encapsulation::total_bytes(frames, 0) + encapsulated_bytes(codestreams);
       if (least_total <= allowed) {
         write_lossy(codestreams, how, allowed);
         return;
@@ -356,12 +355,12 @@ class Job {
     const Encapsulation encapsulation(sizes);
     Buffer padding;
     if (exact_bytes > 0) {
-      const std::int64_t gap = exact_bytes - size_of(parts.head) - size_of(parts.tail) -
-                               encapsulation.total_bytes();
+      const std::int64_t gap =
+          exact_bytes - size_of(parts.head) - size_of(parts.tail) - encapsulation.total_bytes();
       if (gap >= kPaddingHeaderBytes) {
         const std::int64_t zeros = (gap - kPaddingHeaderBytes) & ~std::int64_t{1};
-        append_element(kTrailingPadding,
-                       {Vr("OB"), Buffer(static_cast<std::size_t>(zeros), 0)}, padding);
+        append_element(kTrailingPadding, {Vr("OB"), Buffer(static_cast<std::size_t>(zeros), 0)},
+                       padding);
       }
     }
     result_.padding_bytes = size_of(padding);
@@ -409,7 +408,8 @@ class Job {
     const DataSet written(back);
     const ImageDescription image = describe_image(written);
     const FrameReader reader(written, image);
-    if (image.frames != image_.frames || reader.format().byte_count() != store_.format().byte_count()) {
+    if (image.frames != image_.frames ||
+        reader.format().byte_count() != store_.format().byte_count()) {
       not_proved("the written image has another size");
     }
     verify_elements(written);
@@ -426,8 +426,8 @@ class Job {
       if (element.tag.element == 0 || edits.elements.contains(element.tag)) continue;
       const Element* kept = written.find(element.tag);
       if (kept == nullptr) not_proved("element " + element.tag.text() + " is missing");
-      const bool comparable = kept->vr != Vr("SQ") && !element.undefined_length &&
-                              !data_set_.syntax().big_endian;
+      const bool comparable =
+          kept->vr != Vr("SQ") && !element.undefined_length && !data_set_.syntax().big_endian;
       if (!comparable) continue;
       const Bytes a = data_set_.value(element);
       const Bytes b = written.value(*kept);
@@ -467,15 +467,15 @@ class Job {
         const Bytes before = store_.get(first + k, scratch);
         reader.read(first + k, decoded[slot], warnings);
         if (!warnings.empty()) not_proved("the written frame decodes with: " + warnings.front());
-        differences_of[slot] = differences(before.data(), decoded[slot].data(),
-                                           format.sample_count(), type);
+        differences_of[slot] =
+            differences(before.data(), decoded[slot].data(), format.sample_count(), type);
         if (differences_of[slot].largest == 0) {
           similarity_of[slot] = 1;
         } else if (format.rows < 11 || format.columns < 11) {
           similarity_of[slot] = std::numeric_limits<double>::quiet_NaN();
         } else {
-          similarity_of[slot] = structural_similarity(before.data(), decoded[slot].data(), shape,
-                                                      type, range);
+          similarity_of[slot] =
+              structural_similarity(before.data(), decoded[slot].data(), shape, type, range);
         }
       });
       for (std::int64_t k = 0; k < count; ++k) {
@@ -512,7 +512,8 @@ class Job {
 
 void check(const TranscodeOptions& options) {
   if (options.target == Target::kJ2kRatio && !(options.ratio > 1 && options.ratio <= 10000)) {
-    throw_argument("ratio is " + short_number(options.ratio) + ", expected more than 1, at most 10000");
+    throw_argument("ratio is " + short_number(options.ratio) +
+                   ", expected more than 1, at most 10000");
   }
   if (options.target == Target::kJ2kQuality && !(options.quality >= 1 && options.quality <= 100)) {
     throw_argument("quality is " + short_number(options.quality) + ", expected 1 to 100");
