@@ -2,8 +2,6 @@
 #include <pybind11/stl.h>
 #include <pybind11/typing.h>
 
-#include <mutex>
-
 #include "bind.h"
 #include "buffers.h"
 #include "spinekit/dicom.h"
@@ -19,68 +17,15 @@ auto text_property() {
   return [](const Transcoded& self) { return text_of(self.*Member); };
 }
 
-template <typename Work>
-auto naming(const std::string& name, const Work& work) {
-  try {
-    return work();
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::kCancelled) throw;
-    throw Error(error.code(), "'" + name + "': " + error.message());
-  } catch (const std::bad_alloc&) {
-    throw_resource("'" + name + "': not enough memory");
-  }
-}
-
-struct Pixels {
-  Buffer bytes;
-  FrameFormat format;
-  std::int64_t frames = 1;
-  std::vector<std::string> warnings;
-};
-
-Pixels read_all(Bytes source, Executor& executor, const CancelToken& cancel) {
-  const DataSet data_set(source);
-  const ImageDescription image = describe_image(data_set);
-  const FrameReader reader(data_set, image);
-  Pixels pixels{.bytes = {},
-                .format = reader.format(),
-                .frames = image.frames,
-                .warnings = reader.warnings()};
-  const std::int64_t frame_bytes = pixels.format.byte_count();
-  pixels.bytes.resize(
-      static_cast<std::size_t>(checked_product(frame_bytes, image.frames, "bytes of all frames")));
-  std::mutex warnings_mutex;
-  executor.parallel_for(
-      image.frames,
-      [&](std::int64_t index) {
-        std::vector<std::string> warnings;
-        const MutableBytes out = MutableBytes(pixels.bytes)
-                                     .subspan(static_cast<std::size_t>(index * frame_bytes),
-                                              static_cast<std::size_t>(frame_bytes));
-        try {
-          reader.read(index, out, warnings);
-        } catch (const Error& error) {
-          if (image.frames == 1) throw;
-          throw Error(error.code(), "frame " + std::to_string(index) + ": " + error.message());
-        }
-        const std::lock_guard lock(warnings_mutex);
-        for (const std::string& warning : warnings) {
-          pixels.warnings.push_back("frame " + std::to_string(index) + ": " + warning);
-        }
-      },
-      cancel);
-  return pixels;
-}
-
 using PixelsOfFile = py::typing::Tuple<py::array, int, py::typing::List<py::str>>;
 
-PixelsOfFile read_pixels(const py::buffer& source, const std::string& name, Executor& executor,
-                         const CancelToken& cancel) {
+PixelsOfFile pixels_of_file(const py::buffer& source, const std::string& name, Executor& executor,
+                            const CancelToken& cancel) {
   const BytesView view(source);
   Pixels pixels;
   {
     const py::gil_scoped_release release;
-    pixels = naming(name, [&] { return read_all(view.bytes(), executor, cancel); });
+    pixels = read_pixels(view.bytes(), name, executor, cancel);
   }
   std::vector<py::ssize_t> shape;
   if (pixels.frames > 1) shape.push_back(pixels.frames);
@@ -99,7 +44,7 @@ using Header = py::typing::Dict<py::object, py::object>;
 Header read_header(const py::buffer& source, const std::string& name,
                    const std::vector<std::pair<int, int>>& tags) {
   const BytesView view(source);
-  return naming(name, [&] {
+  return with_name(name, [&] {
     const DataSet data_set(view.bytes());
     Header out;
     for (const auto& [group, element] : tags) {
@@ -192,8 +137,9 @@ void bind_dicom(py::module_& module) {
   module.def("transcode", &run, py::arg("source"), py::arg("name"), py::arg("target"),
              py::arg("options"), py::arg("executor"), py::arg("cancel"),
              "Compress or decompress the bytes of one DICOM file into the file `target`.");
-  module.def("read_pixels", &read_pixels, py::arg("source"), py::arg("name"), py::arg("executor"),
-             py::arg("cancel"), "Stored values, BitsStored and warnings of one DICOM file.");
+  module.def("read_pixels", &pixels_of_file, py::arg("source"), py::arg("name"),
+             py::arg("executor"), py::arg("cancel"),
+             "Stored values, BitsStored and warnings of one DICOM file.");
   module.def("read_header", &read_header, py::arg("source"), py::arg("name"), py::arg("tags"),
              "Text or integer of the named elements that are there.");
   module.def("dicom_versions", &dicom_versions, "Names and versions of the DICOM libraries.");

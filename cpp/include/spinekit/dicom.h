@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "spinekit/codec.h"
+#include "spinekit/executor.h"
 
 namespace spinekit {
 
@@ -146,6 +147,17 @@ class FrameReader {
   std::vector<std::vector<Bytes>> fragments_;
   std::vector<std::string> warnings_;
 };
+
+struct Pixels {
+  Buffer bytes;  // every frame, one after the other
+  FrameFormat format;
+  std::int64_t frames = 1;
+  std::vector<std::string> warnings;
+};
+
+// Stored values of a whole file; `name` is for messages.
+Pixels read_pixels(Bytes file, const std::string& name, Executor& executor,
+                   const CancelToken& cancel);
 
 // Names and versions of the libraries behind this room.
 std::vector<std::pair<std::string, std::string>> dicom_versions();

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <new>
 #include <string>
 
 namespace spinekit {
@@ -39,5 +40,18 @@ class Error : public std::exception {
 
 // Product of two sizes, both >= 0; a product beyond 2^62 is malformed data ("what" names it).
 std::int64_t checked_product(std::int64_t a, std::int64_t b, const char* what);
+
+// Runs `work`; its errors, and a lack of memory, come out with the file's name in front.
+template <typename Work>
+auto with_name(const std::string& name, const Work& work) {
+  try {
+    return work();
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::kCancelled) throw;
+    throw Error(error.code(), "'" + name + "': " + error.message());
+  } catch (const std::bad_alloc&) {
+    throw_resource("'" + name + "': not enough memory");
+  }
+}
 
 }  // namespace spinekit

@@ -20,16 +20,17 @@ bool has_embedded_overlay(const DataSet& data_set) {
 
 }  // namespace
 
-void for_each_frame(std::int64_t frames, Executor& executor, const CancelToken& cancel,
-                    const std::function<void(std::int64_t)>& body) {
+void for_each_frame(std::int64_t first, std::int64_t end, Executor& executor,
+                    const CancelToken& cancel, const std::function<void(std::int64_t)>& body) {
   executor.parallel_for(
-      frames,
-      [&](std::int64_t index) {
+      end - first,
+      [&](std::int64_t k) {
         try {
-          body(index);
+          body(first + k);
         } catch (const Error& error) {
-          if (frames == 1 || error.code() == ErrorCode::kCancelled) throw;
-          throw Error(error.code(), "frame " + std::to_string(index) + ": " + error.message());
+          const bool only_one = first == 0 && end == 1;
+          if (only_one || error.code() == ErrorCode::kCancelled) throw;
+          throw Error(error.code(), "frame " + std::to_string(first + k) + ": " + error.message());
         }
       },
       cancel);
@@ -43,7 +44,7 @@ FrameStore::FrameStore(const DataSet& data_set, const FrameReader& reader, std::
   if (keep) kept_.resize(static_cast<std::size_t>(frames));
   std::vector<StoredRange> ranges(static_cast<std::size_t>(frames));
   std::vector<std::vector<std::string>> notes(static_cast<std::size_t>(frames));
-  for_each_frame(frames, executor, cancel, [&](std::int64_t index) {
+  for_each_frame(0, frames, executor, cancel, [&](std::int64_t index) {
     const auto i = static_cast<std::size_t>(index);
     Buffer frame(static_cast<std::size_t>(bytes));
     reader.read(index, frame, notes[i]);

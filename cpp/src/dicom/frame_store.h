@@ -30,8 +30,8 @@ class FrameStore {
   std::vector<std::string> warnings_;
 };
 
-// parallel_for over frames whose errors name the frame.
-void for_each_frame(std::int64_t frames, Executor& executor, const CancelToken& cancel,
-                    const std::function<void(std::int64_t)>& body);
+// parallel_for over the frames [first, end) whose errors name the frame, unless there is only one.
+void for_each_frame(std::int64_t first, std::int64_t end, Executor& executor,
+                    const CancelToken& cancel, const std::function<void(std::int64_t)>& body);
 
 }  // namespace spinekit

@@ -3,13 +3,13 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <limits>
 
 #include "atomic_file.h"
 #include "derivation.h"
 #include "element_scanner.h"
 #include "encapsulation.h"
 #include "frame_store.h"
+#include "proof.h"
 #include "spinekit/error.h"
 #include "spinekit/sha256.h"
 #include "stored_range.h"
@@ -188,7 +188,7 @@ class Job {
     const Stopwatch watch;
     encoding.color_transform = color_transform();
     std::vector<Buffer> codestreams(static_cast<std::size_t>(store_.frames()));
-    for_each_frame(store_.frames(), executor_, cancel_, [&](std::int64_t index) {
+    for_each_frame(0, store_.frames(), executor_, cancel_, [&](std::int64_t index) {
       Buffer scratch;
       codestreams[static_cast<std::size_t>(index)] =
           encode_j2k(store_.get(index, scratch), store_.format(), encoding);
@@ -237,9 +237,11 @@ class Job {
   }
 
   void ratio() {
-    const auto allowed =
-        static_cast<std::int64_t>(static_cast<double>(result_.source_bytes) / options_.ratio) &
-        ~std::int64_t{1};
+    const auto source_bytes = static_cast<double>(result_.source_bytes);
+    std::int64_t allowed =
+        static_cast<std::int64_t>(source_bytes / options_.ratio) & ~std::int64_t{1};
+    // The division may have rounded up to a whole number.
+    if (static_cast<double>(allowed) * options_.ratio > source_bytes) allowed -= 2;
     if (!options_.force_lossy && lossless_may_fit(allowed)) {
       const std::vector<Buffer> codestreams = encode({.reversible = true});
       const Envelope parts =
@@ -403,98 +405,17 @@ class Job {
     const Stopwatch watch;
     const Buffer back = file.read_back();
     if (sha256_hex(back) != result_.target_sha256) {
-      not_proved("the bytes on disk are not the bytes that were written");
+      throw_not_proved("the bytes on disk are not the bytes that were written");
     }
-    const DataSet written(back);
-    const ImageDescription image = describe_image(written);
-    const FrameReader reader(written, image);
-    if (image.frames != image_.frames ||
-        reader.format().byte_count() != store_.format().byte_count()) {
-      not_proved("the written image has another size");
-    }
-    verify_elements(written);
-    verify_frames(reader);
+    const bool encapsulated = result_.target_transfer_syntax != kExplicitLittleEndianUid;
+    Edits named = pixel_edits(encapsulated, !result_.derived);
+    if (result_.derived) describe_lossy_step(data_set_, {}, true, named);
+    Proof proof = prove(back, data_set_, store_, named, result_.lossless, executor_, cancel_);
+    result_.differences = proof.differences;
+    result_.structural_similarity = proof.structural_similarity;
+    result_.pixel_sha256 = std::move(proof.pixel_sha256);
     result_.verified = true;
     result_.verify_seconds = watch.seconds();
-  }
-
-  // Values of what the target keeps; sequences are compared by presence.
-  void verify_elements(const DataSet& written) const {
-    const bool encapsulated = result_.target_transfer_syntax != kExplicitLittleEndianUid;
-    const Edits edits = result_.derived ? all_named_elements() : pixel_edits(encapsulated, true);
-    for (const Element& element : data_set_.elements()) {
-      if (element.tag.element == 0 || edits.elements.contains(element.tag)) continue;
-      const Element* kept = written.find(element.tag);
-      if (kept == nullptr) not_proved("element " + element.tag.text() + " is missing");
-      const bool comparable =
-          kept->vr != Vr("SQ") && !element.undefined_length && !data_set_.syntax().big_endian;
-      if (!comparable) continue;
-      const Bytes a = data_set_.value(element);
-      const Bytes b = written.value(*kept);
-      if (!std::equal(a.begin(), a.end(), b.begin(), b.end())) {
-        not_proved("element " + element.tag.text() + " has changed");
-      }
-    }
-  }
-
-  [[nodiscard]] Edits all_named_elements() const {
-    Edits edits = pixel_edits(true, false);
-    describe_lossy_step(data_set_, {}, true, edits);
-    return edits;
-  }
-
-  void verify_frames(const FrameReader& reader) {
-    const FrameFormat& format = store_.format();
-    const auto bytes = static_cast<std::size_t>(format.byte_count());
-    const SampleType type = format.bits_allocated == 8
-                                ? (format.is_signed ? SampleType::kInt8 : SampleType::kUint8)
-                                : (format.is_signed ? SampleType::kInt16 : SampleType::kUint16);
-    const ImageShape shape{format.rows, format.columns, format.samples};
-    const double range = std::ldexp(1.0, format.bits_stored) - 1;
-    Sha256 hash;
-    double similarity = 0;
-    const std::int64_t chunk = executor_.workers();
-    std::vector<Buffer> decoded(static_cast<std::size_t>(std::min(chunk, store_.frames())));
-    for (Buffer& frame : decoded) frame.resize(bytes);
-    std::vector<Differences> differences_of(decoded.size());
-    std::vector<double> similarity_of(decoded.size());
-    for (std::int64_t first = 0; first < store_.frames(); first += chunk) {
-      const std::int64_t count = std::min(chunk, store_.frames() - first);
-      for_each_frame(count, executor_, cancel_, [&](std::int64_t k) {
-        const auto slot = static_cast<std::size_t>(k);
-        Buffer scratch;
-        std::vector<std::string> warnings;
-        const Bytes before = store_.get(first + k, scratch);
-        reader.read(first + k, decoded[slot], warnings);
-        if (!warnings.empty()) not_proved("the written frame decodes with: " + warnings.front());
-        differences_of[slot] =
-            differences(before.data(), decoded[slot].data(), format.sample_count(), type);
-        if (differences_of[slot].largest == 0) {
-          similarity_of[slot] = 1;
-        } else if (format.rows < 11 || format.columns < 11) {
-          similarity_of[slot] = std::numeric_limits<double>::quiet_NaN();
-        } else {
-          similarity_of[slot] =
-              structural_similarity(before.data(), decoded[slot].data(), shape, type, range);
-        }
-      });
-      for (std::int64_t k = 0; k < count; ++k) {
-        const auto slot = static_cast<std::size_t>(k);
-        hash.update(decoded[slot]);
-        result_.differences += differences_of[slot];
-        similarity += similarity_of[slot];
-      }
-    }
-    result_.pixel_sha256 = hash.hex();
-    result_.structural_similarity = similarity / static_cast<double>(store_.frames());
-    if (result_.lossless && result_.differences.largest != 0) {
-      not_proved("the decoded pixels differ by up to " +
-                 std::to_string(result_.differences.largest) + " after a lossless encode");
-    }
-  }
-
-  [[noreturn]] static void not_proved(const std::string& what) {
-    throw Error(ErrorCode::kVerification, "verification failed, nothing was kept: " + what);
   }
 
   Bytes source_;
@@ -526,14 +447,8 @@ Transcoded transcode(Bytes source, const std::string& source_name, const std::st
                      const TranscodeOptions& options, Executor& executor,
                      const CancelToken& cancel) {
   check(options);
-  try {
-    return Job(source, target_path, options, executor, cancel).run();
-  } catch (const Error& error) {
-    if (error.code() == ErrorCode::kCancelled) throw;
-    throw Error(error.code(), "'" + source_name + "': " + error.message());
-  } catch (const std::bad_alloc&) {
-    throw_resource("'" + source_name + "': not enough memory");
-  }
+  return with_name(source_name,
+                   [&] { return Job(source, target_path, options, executor, cancel).run(); });
 }
 
 }  // namespace spinekit
