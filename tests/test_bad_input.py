@@ -250,7 +250,7 @@ def test_no_permission_is_said(ct_folder, tmp_path):
     assert denied.stdout.strip() == "none", denied.stderr
     os.chown(out, 65534, 65534)
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "slice01.dcm' cannot be read: Permission denied; ask for read permission" in run.stdout, run.stderr
+    assert "slice01.dcm' cannot be read: Permission denied; ask for permission" in run.stdout, run.stderr
 
 
 _LIMITED = """

@@ -1,11 +1,13 @@
 """Folders and ZIPs: structure, other files, resuming, samples, audit, failures that do not spread."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 import zipfile
 
 import numpy as np
@@ -60,14 +62,13 @@ def test_resume_does_only_what_is_missing(ct_folder, tmp_path):
     out = tmp_path / "out"
     first = sk.compress(ct_folder, out, ratio=5)
     (out / "slice01.dcm").unlink()
-    (out / "slice02.dcm").write_bytes(b"damaged")
     stat = (ct_folder / "slice04.dcm").stat()
     shutil.copy(ct_folder / "slice05.dcm", ct_folder / "slice04.dcm")
     assert stat.st_mtime_ns != (ct_folder / "slice04.dcm").stat().st_mtime_ns
     (out / "slice07.dcm.1-1.spinekit-part").write_bytes(b"left by a killed run")
     again = sk.compress(ct_folder, out, ratio=5)
     assert again.ok
-    assert sorted(r.source for r in again if not r.resumed) == ["slice01.dcm", "slice02.dcm", "slice04.dcm"]
+    assert sorted(r.source for r in again if not r.resumed) == ["slice01.dcm", "slice04.dcm"]
     assert not list(out.glob("*.spinekit-part"))
     kept = {r.source: r.target_sha256 for r in first}
     assert all(r.target_sha256 == kept[r.source] for r in again if r.resumed)
@@ -84,13 +85,132 @@ def test_resume_refuses_other_settings(ct_folder, tmp_path):
     assert {r.ratio > 5.9 for r in report.images} == {True}
 
 
-def test_foreign_files_in_the_target_are_left_alone(ct_folder, tmp_path):
+def test_foreign_and_edited_files_in_the_target_are_left_alone_run_after_run(ct_folder, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
     (out / "slice01.dcm").write_bytes(b"somebody else's")
-    report = sk.compress(ct_folder, out)
-    assert [r.source for r in report.failed] == ["slice01.dcm"]
+    (out / "README.txt").write_bytes(b"somebody else's notes")
+    for _ in range(3):
+        report = sk.compress(ct_folder, out)
+        assert sorted(r.source for r in report.failed) == ["README.txt", "slice01.dcm"]
     assert (out / "slice01.dcm").read_bytes() == b"somebody else's"
+    assert (out / "README.txt").read_bytes() == b"somebody else's notes"
+    edited = (out / "slice02.dcm").read_bytes() + b"edited"
+    (out / "slice02.dcm").write_bytes(edited)
+    for _ in range(2):
+        report = sk.compress(ct_folder, out)
+        assert "slice02.dcm" in {r.source for r in report.failed}
+    assert (out / "slice02.dcm").read_bytes() == edited
+    assert sk.compress(ct_folder, out, overwrite=True).ok
+    assert sk.verify(out).ok
+
+
+def test_another_source_or_a_fresh_run_never_replaces_an_archive(ct_folder, tmp_path):
+    out = tmp_path / "out"
+    first = sk.compress(ct_folder, out)
+    other = shutil.copytree(ct_folder, tmp_path / "CT2")
+    with pytest.raises(sk.ArgumentError, match="a run over another source"):
+        sk.compress(other, out)
+    with pytest.raises(sk.ArgumentError, match="not to be resumed"):
+        sk.compress(ct_folder, out, resume=False)
+    assert sk.verify(out).ok
+    again = sk.compress(ct_folder, out, resume=False, overwrite=True)
+    assert again.ok
+    assert not any(r.resumed for r in again)
+    assert (out / "spinekit-report.old.jsonl").exists()
+    assert [r.target_sha256 for r in again] == [r.target_sha256 for r in first]
+
+
+def test_verify_wants_a_finished_run(ct_folder, tmp_path):
+    out = tmp_path / "out"
+    sk.compress(ct_folder, out)
+    journal = out / "spinekit-report.jsonl"
+    whole = journal.read_text().splitlines(keepends=True)
+    record = next(line for line in whole if '"slice03' in line and '"status"' in line)
+    for cut in (whole[:-1], whole[:-5], [line for line in whole if line != record]):
+        journal.write_text("".join(cut))
+        audit = sk.verify(out)
+        assert not audit.ok
+        assert "never finished, or its report was cut" in str(audit)
+    journal.write_text("".join(whole))
+    assert sk.verify(out).ok
+
+
+def test_verify_names_what_the_run_could_not_make(ct_folder, tmp_path):
+    (ct_folder / "broken.dcm").write_bytes((ct_folder / "slice01.dcm").read_bytes()[:999])
+    sk.compress(ct_folder, tmp_path / "out")
+    audit = sk.verify(tmp_path / "out")
+    assert not audit.ok
+    assert "FAILED: broken.dcm" in str(audit)
+    sk.compress(ct_folder, tmp_path / "fast", verify=False)
+    assert "12 were never compared" in str(sk.verify(tmp_path / "fast"))
+
+
+def test_file_names_that_are_no_utf8_or_hold_line_separators(ct_file, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    names = [b"M\xfcller.dcm", "Gr\u00f6\u00dfe a\u2028b.dcm".encode(), b"plain.dcm"]
+    for name in names:
+        with open(os.path.join(os.fsencode(folder), name), "wb") as file:
+            file.write(ct_file.read_bytes())
+    with open(os.path.join(os.fsencode(folder), b"kaputt\xfc.dcm"), "wb") as file:
+        file.write(ct_file.read_bytes()[:1000])
+    for _ in range(2):
+        report = sk.compress(folder, tmp_path / "out")
+        assert len(report.images) == 3
+        assert len(report.failed) == 1
+    assert sorted(os.listdir(os.fsencode(tmp_path / "out"))) == sorted([*names, b"spinekit-report.jsonl"])
+    assert sk.verify(tmp_path / "out").count("ok") == 3
+    report.to_csv(tmp_path / "r.csv")
+    report.to_json(tmp_path / "r.json")
+    report.to_html(tmp_path / "r.html")
+    run = subprocess.run(
+        [sys.executable, "-m", "spinekit", "verify", str(tmp_path / "out")], capture_output=True
+    )
+    assert run.returncode == 1
+    assert b"kaputt" in run.stdout
+
+
+def test_links_to_folders_are_named_not_lost(ct_folder, tmp_path):
+    (tmp_path / "top").mkdir()
+    (tmp_path / "top" / "series").symlink_to(ct_folder)
+    report = sk.compress(tmp_path / "top", tmp_path / "out")
+    assert "a link to a folder, not followed" in report.failed[0].error
+
+
+def test_lost_files_without_a_suffix_are_failures_not_copies(ct_file, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "I10").write_bytes(ct_file.read_bytes())
+    (folder / "I20").write_bytes(b"")
+    (folder / "I30").write_bytes(bytes(100000))
+    report = sk.compress(folder, tmp_path / "out")
+    assert [r.source for r in report.failed] == ["I20", "I30"]
+    with pytest.raises(sk.MalformedDataError, match="I20"):
+        sk.bundle(folder, tmp_path / "s.zip")
+
+
+def test_journal_of_an_earlier_archive_travels_with_it(ct_folder, tmp_path):
+    (tmp_path / "top").mkdir()
+    sk.compress(ct_folder, tmp_path / "top" / "archive")
+    report = sk.decompress(tmp_path / "top", tmp_path / "plain")
+    assert report.ok
+    assert (tmp_path / "plain" / "archive" / "spinekit-report.jsonl").exists()
+
+
+def test_no_files_is_no_success(tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(sk.ArgumentError, match="empty': no files"):
+        sk.compress(tmp_path / "empty", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_home_is_meant_by_a_tilde(ct_file, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    sk.compress("~/ct.dcm", "~/new/")
+    assert (tmp_path / "new" / "ct.dcm").is_file()
+    assert not (tmp_path / "~").exists()
 
 
 def test_a_second_run_into_the_same_folder_waits_its_turn(ct_folder, tmp_path):
@@ -109,12 +229,15 @@ def test_journal_survives_a_cut_off_last_line(ct_folder, tmp_path):
     out = tmp_path / "out"
     sk.compress(ct_folder, out)
     journal = out / "spinekit-report.jsonl"
-    text = journal.read_text()
-    journal.write_text(text[:-40])
+    lines = journal.read_text().splitlines(keepends=True)
+    assert "finished" in lines.pop()
+    journal.write_text("".join(lines)[:-40])
     report = sk.compress(ct_folder, out)
     assert report.ok
     assert sum(not r.resumed for r in report) == 1
     assert sk.verify(out).ok
+    journal.write_text(lines[0][:20])
+    assert all("no longer, what a run made" in r.error for r in sk.compress(ct_folder, out).failed)
 
 
 @pytest.mark.parametrize("target", ["inside/out", "."])
@@ -171,6 +294,19 @@ def test_hostile_zip_entries_fail_alone(ct_file, tmp_path):
     assert not (tmp_path / "climbs.dcm").exists()
 
 
+def test_zip_with_one_name_twice_keeps_the_first(ct_file, tmp_path):
+    archive = tmp_path / "ct.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(ct_file, "a.dcm")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            packed.write(ct_file, "a.dcm")
+    for overwrite in (False, True):
+        report = sk.compress(archive, tmp_path / f"out{overwrite}", overwrite=overwrite)
+        assert [r.status for r in report] == ["compressed", "failed"]
+        assert "stands twice" in report.failed[0].error
+
+
 def test_not_a_zip(tmp_path):
     (tmp_path / "x.zip").write_bytes(b"PK nonsense")
     with pytest.raises(sk.MalformedDataError, match="not a ZIP file"):
@@ -181,7 +317,7 @@ def test_sample_writes_nothing_and_tells_what_the_batch_gives(ct_folder, tmp_pat
     report = sk.compress(ct_folder, tmp_path / "out", ratio=5, sample=3)
     assert not (tmp_path / "out").exists()
     assert len(report) == 3
-    assert report.projection["files"] == 14
+    assert (report.projection["files"], report.projection["other_files"]) == (13, 1)
     assert report.projection["ratio"] == pytest.approx(5, abs=0.01)
     whole = sk.compress(ct_folder, tmp_path / "out", mode="lossless")
     sampled = sk.compress(ct_folder, tmp_path / "out2", mode="lossless", sample=4)
@@ -214,7 +350,7 @@ def test_verify_also_decodes(ct_folder, tmp_path):
     lines[k] = json.dumps(record | {"pixel_sha256": "0" * 64})
     journal.write_text("\n".join(lines) + "\n")
     assert sk.verify(out).count("undecodable") == 1
-    assert sk.verify(out, decode=False).ok
+    assert sk.verify(out, decode=False).count("undecodable") == 0
 
 
 def test_report_in_every_form(ct_folder, tmp_path):
@@ -270,6 +406,29 @@ def test_interrupt_leaves_whole_files_only_and_the_next_run_goes_on(ct_folder, t
     assert report.ok
     assert sum(r.resumed for r in report) >= done - 1
     assert sk.verify(out).ok
+
+
+def test_interrupt_stops_a_single_file_too(tmp_path):
+    frames = np.stack([body_picture(512, 512, seed=k % 3) for k in range(200)])
+    source = save(make_dataset(frames, bits_stored=12, frames=200), tmp_path / "a.dcm")
+    command = [
+        sys.executable,
+        "-m",
+        "spinekit",
+        "compress",
+        str(source),
+        str(tmp_path / "b.dcm"),
+        "--workers",
+        "1",
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    time.sleep(1.0)
+    started = time.perf_counter()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 130, errors
+    assert time.perf_counter() - started < 3
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.dcm"]
 
 
 def test_memory_does_not_grow_with_the_number_of_files(ct_folder, tmp_path):

@@ -49,13 +49,41 @@ def test_first_entry_is_the_manifest_and_slices_come_middle_out(tmp_path):
     assert "Pérson" not in json.dumps(manifest)
 
 
-def test_missing_slice_and_tilt_are_seen(tmp_path):
+def test_missing_and_doubled_slices_are_said(tmp_path):
     folder = series(tmp_path / "gap", shuffle=False)
     (folder / "004.dcm").unlink()
-    assert sk.bundle(folder, tmp_path / "gap.zip").manifest["geometry"]["regular"] is False
-    tilted = series(tmp_path / "tilt", step=(0.0, 1.0, 2.0))
-    axis = np.array(sk.bundle(tilted, tmp_path / "tilt.zip").manifest["geometry"]["direction"])[:, 0]
-    np.testing.assert_allclose(axis, np.array([0, 1, 2]) / np.sqrt(5))
+    (folder / "again.dcm").write_bytes((folder / "002.dcm").read_bytes())
+    (folder / "notes.txt").write_text("x")
+    made = sk.bundle(folder, tmp_path / "gap.zip")
+    assert made.manifest["geometry"]["regular"] is False
+    assert "1 slices lie where their neighbour lies" in str(made)
+    assert "steps are uneven, 0 to 5 mm" in str(made)
+    assert "1 files that are no images were left out" in str(made)
+
+
+def test_geometry_leads_to_every_slice_of_a_tilted_series(tmp_path):
+    geometry = sk.bundle(series(tmp_path / "t", step=(0.0, 1.0, 2.0)), tmp_path / "t.zip").manifest[
+        "geometry"
+    ]
+    axis = np.array(geometry["direction"])[:, 0]
+    for k in range(9):
+        np.testing.assert_allclose(
+            np.array(geometry["origin"]) + k * geometry["spacing"][0] * axis, [-100, -90 + k, 2 * k]
+        )
+    assert geometry["regular"] is True
+
+
+def test_what_is_not_known_is_null(tmp_path):
+    folder = series(tmp_path / "one", count=1)
+    ds = pydicom.dcmread(folder / "000.dcm")
+    del ds.PixelSpacing
+    ds.save_as(folder / "000.dcm")
+    assert sk.bundle(folder, tmp_path / "one.zip").manifest["geometry"]["spacing"] == [None, None, None]
+    mixed = series(tmp_path / "mixed", count=3, shuffle=False)
+    ds = pydicom.dcmread(mixed / "001.dcm")
+    ds.ImageOrientationPatient = [1, 0, 0, 0, 0, -1]
+    ds.save_as(mixed / "001.dcm")
+    assert sk.bundle(mixed, tmp_path / "mixed.zip").manifest["geometry"] is None
 
 
 def test_fractional_rescale_needs_float(tmp_path):

@@ -38,7 +38,7 @@ def test_compress_verify_decompress_compare_bundle(ct_folder, tmp_path, capsys):
 
 def test_sample_needs_no_target(ct_folder, capsys):
     assert main(["compress", str(ct_folder), "--sample", "2", "--ratio", "5"]) == 0
-    assert "the whole batch of 14 files" in capsys.readouterr().out
+    assert "the whole batch of 13 DICOM files" in capsys.readouterr().out
 
 
 def test_failed_files_give_exit_code_1_and_are_named(ct_folder, tmp_path, capsys):

@@ -20,6 +20,7 @@ from pydicom.uid import (
 
 import spinekit as sk
 from conftest import body_picture, make_dataset, save
+from spinekit import _core
 
 SYNTAXES = [
     ImplicitVRLittleEndian,
@@ -224,6 +225,59 @@ def test_lossless_of_a_lossy_source_stays_marked(tmp_path):
     assert again.LossyImageCompression == "01"
     assert again.LossyImageCompressionMethod == "ISO_15444_1"
     assert again.SOPInstanceUID == ds.SOPInstanceUID
+
+
+def test_loss_in_any_frame_is_admitted(tmp_path):
+    frames = [body_picture(64, 64, seed=k) for k in range(2)]
+    ds = pydicom.dcmread(save(make_dataset(np.stack(frames), bits_stored=12, frames=2), tmp_path / "a.dcm"))
+    codestreams = [_core.encode_j2k(f, 12, reversible=k == 0) for k, f in enumerate(frames)]
+    ds.PixelData = pydicom.encaps.encapsulate(codestreams)
+    ds["PixelData"].is_undefined_length = True
+    ds["PixelData"].VR = "OB"
+    ds.file_meta.TransferSyntaxUID = JPEG2000
+    ds.save_as(tmp_path / "mixed.dcm")
+    record, after = compressed(tmp_path / "mixed.dcm", tmp_path / "b.dcm", mode="lossless")
+    assert after.LossyImageCompression == "01"
+    assert record.source_lossy
+
+
+@pytest.mark.parametrize(
+    ("ratios", "methods", "expected"),
+    [
+        (None, None, (1, ["ISO_15444_1"])),
+        (["5"], None, (2, ["", "ISO_15444_1"])),
+        (None, ["ISO_10918_1"], (2, ["ISO_10918_1", "ISO_15444_1"])),
+        (["5"], ["ISO_10918_1", "ISO_14495_1"], (3, ["ISO_10918_1", "ISO_14495_1", "ISO_15444_1"])),
+        (["5", "7"], ["ISO_10918_1"], (3, ["ISO_10918_1", "", "ISO_15444_1"])),
+    ],
+)
+def test_ratios_and_methods_match_value_by_value(tmp_path, ratios, methods, expected):
+    ds = make_dataset(body_picture(), bits_stored=12, LossyImageCompression="01")
+    if ratios:
+        ds.LossyImageCompressionRatio = ratios
+    if methods:
+        ds.LossyImageCompressionMethod = methods
+    _, after = compressed(save(ds, tmp_path / "a.dcm"), tmp_path / "b.dcm", ratio=4)
+    found = after.get_item("LossyImageCompressionRatio").value
+    count = len(found.split(b"\\")) if isinstance(found, bytes) else np.size(found)
+    assert (count, list(np.atleast_1d(after.LossyImageCompressionMethod))) == expected
+
+
+@pytest.mark.parametrize("work", [sk.decompress, sk.compress])
+def test_icon_in_the_sources_codec_does_not_outlive_it(tmp_path, work):
+    picture = body_picture()
+    ds = pydicom.dcmread(save(make_dataset(picture, bits_stored=12), tmp_path / "a.dcm"))
+    ds.compress(JPEG2000Lossless)
+    icon = make_dataset(body_picture(16, 16, bits=8))
+    icon.PixelData = pydicom.encaps.encapsulate([_core.encode_j2k(body_picture(16, 16, bits=8), 8)])
+    icon["PixelData"].is_undefined_length = True
+    ds.IconImageSequence = [icon]
+    ds.save_as(tmp_path / "b.dcm")
+    record = work(tmp_path / "b.dcm", tmp_path / "c.dcm").records[0]
+    assert "icon image" in record.warnings[0]
+    after = pydicom.dcmread(tmp_path / "c.dcm")
+    assert "IconImageSequence" not in after
+    np.testing.assert_array_equal(pixel_array(after), picture)
 
 
 def test_new_uid_is_the_same_for_the_same_work(tmp_path):

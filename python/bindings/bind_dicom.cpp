@@ -2,6 +2,8 @@
 #include <pybind11/stl.h>
 #include <pybind11/typing.h>
 
+#include <optional>
+
 #include "bind.h"
 #include "buffers.h"
 #include "spinekit/dicom.h"
@@ -17,11 +19,15 @@ auto text_property() {
   return [](const Transcoded& self) { return text_of(self.*Member); };
 }
 
+// A file's name: bytes where it is no UTF-8.
+using FileName = py::typing::Union<py::str, py::bytes>;
+
 using PixelsOfFile = py::typing::Tuple<py::array, int, py::typing::List<py::str>>;
 
-PixelsOfFile pixels_of_file(const py::buffer& source, const std::string& name, Executor& executor,
+PixelsOfFile pixels_of_file(const py::buffer& source, const FileName& file_name, Executor& executor,
                             const CancelToken& cancel) {
   const BytesView view(source);
+  const auto name = file_name.cast<std::string>();
   Pixels pixels;
   {
     const py::gil_scoped_release release;
@@ -41,11 +47,17 @@ PixelsOfFile pixels_of_file(const py::buffer& source, const std::string& name, E
 // Text of the named elements, absent ones left out; sequences and binary values are not for this.
 using Header = py::typing::Dict<py::object, py::object>;
 
-Header read_header(const py::buffer& source, const std::string& name,
+Header read_header(const py::buffer& source, const FileName& file_name,
                    const std::vector<std::pair<int, int>>& tags) {
   const BytesView view(source);
+  const auto name = file_name.cast<std::string>();
   return with_name(name, [&] {
-    const DataSet data_set(view.bytes());
+    std::optional<DataSet> parsed;
+    {
+      const py::gil_scoped_release release;
+      parsed.emplace(view.bytes());
+    }
+    const DataSet& data_set = *parsed;
     Header out;
     for (const auto& [group, element] : tags) {
       const Tag tag{static_cast<std::uint16_t>(group), static_cast<std::uint16_t>(element)};
@@ -66,9 +78,11 @@ Header read_header(const py::buffer& source, const std::string& name,
   });
 }
 
-Transcoded run(const py::buffer& source, const std::string& name, const std::string& target,
+Transcoded run(const py::buffer& source, const FileName& file_name, const FileName& target_path,
                const TranscodeOptions& options, Executor& executor, const CancelToken& cancel) {
   const BytesView view(source);
+  const auto name = file_name.cast<std::string>();
+  const auto target = target_path.cast<std::string>();
   const py::gil_scoped_release release;
   return transcode(view.bytes(), name, target, options, executor, cancel);
 }
@@ -97,6 +111,7 @@ void bind_dicom(py::module_& module) {
       .def_readonly("lossless", &Transcoded::lossless)
       .def_readonly("derived", &Transcoded::derived)
       .def_readonly("verified", &Transcoded::verified)
+      .def_readonly("source_lossy", &Transcoded::source_lossy)
       .def_property_readonly("source_transfer_syntax",
                              text_property<&Transcoded::source_transfer_syntax>())
       .def_property_readonly("target_transfer_syntax",

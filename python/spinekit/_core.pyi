@@ -143,6 +143,8 @@ class Transcoded:
     @property
     def source_bytes(self) -> int: ...
     @property
+    def source_lossy(self) -> bool: ...
+    @property
     def source_sha256(self) -> str: ...
     @property
     def source_sop_instance_uid(self) -> str: ...
@@ -198,7 +200,7 @@ def encode_j2k(
 
 def read_header(
     source: typing_extensions.Buffer,
-    name: str,
+    name: str | bytes,
     tags: collections.abc.Sequence[
         tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex]
     ],
@@ -208,7 +210,7 @@ def read_header(
     """
 
 def read_pixels(
-    source: typing_extensions.Buffer, name: str, executor: Executor, cancel: CancelToken
+    source: typing_extensions.Buffer, name: str | bytes, executor: Executor, cancel: CancelToken
 ) -> tuple[numpy.ndarray, int, list[str]]:
     """
     Stored values, BitsStored and warnings of one DICOM file.
@@ -223,8 +225,8 @@ def structural_similarity(
 
 def transcode(
     source: typing_extensions.Buffer,
-    name: str,
-    target: str,
+    name: str | bytes,
+    target: str | bytes,
     options: TranscodeOptions,
     executor: Executor,
     cancel: CancelToken,

@@ -1,18 +1,23 @@
 """The engine as the package uses it: shared executors, and files read into memory."""
 
+import concurrent.futures
 import errno
 import functools
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from spinekit import _core
 
 #: What ends up in DerivationDescription and in reports.
 SOFTWARE = f"spinekit {_core.__version__}"
 
+_Result = TypeVar("_Result")
+
 _REMEDIES = {
-    errno.EACCES: "; ask for read permission",
-    errno.EPERM: "; ask for read permission",
+    errno.EACCES: "; ask for permission",
+    errno.EPERM: "; ask for permission",
     errno.EISDIR: "; expected a file, got a folder",
     errno.ENOENT: "; check the path",
     errno.ENOSPC: "; free some space or choose another folder",
@@ -32,6 +37,23 @@ def worker_count(workers: int | None) -> int:
 def executor(workers: int) -> _core.Executor:
     """Return the executor of that many workers, shared by all calls."""
     return _core.Executor(workers)
+
+
+def path_of(path: str | os.PathLike[str]) -> Path:
+    """Return a path as users mean it, ``~`` included."""
+    return Path(path).expanduser()
+
+
+def interruptible(work: Callable[[_core.CancelToken], _Result]) -> _Result:
+    """Run `work` in a thread of its own, so that Ctrl-C reaches us and stops it."""
+    cancel = _core.CancelToken()
+    with concurrent.futures.ThreadPoolExecutor(1, "spinekit") as pool:
+        future = pool.submit(work, cancel)
+        try:
+            return future.result()
+        except BaseException:
+            cancel.cancel()
+            raise
 
 
 def read_file(path: Path) -> bytes:

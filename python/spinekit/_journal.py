@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from spinekit import _core, _engine
-from spinekit._sources import JOURNAL_NAME
-from spinekit.report import Record
+from spinekit._sources import JOURNAL_NAME, OLD_JOURNAL_NAME
+from spinekit.report import DONE, Record
 
 _log = logging.getLogger(__name__)
 
@@ -41,10 +42,12 @@ class Journal:
     def __exit__(self, *exception: object) -> None:
         self._file.close()
 
-    def begin(self, settings: dict[str, Any]) -> None:
-        """Forget what is there and begin anew."""
+    def begin(self, settings: dict[str, Any], source: str) -> None:
+        """Begin anew; what an earlier run noted is kept beside it, for the record."""
+        if self._file.tell():
+            self.path.with_name(OLD_JOURNAL_NAME).write_bytes(self.path.read_bytes())
         self._file.truncate(0)
-        self._line({"spinekit": _core.__version__, "settings": settings})
+        self._line({"spinekit": _core.__version__, "settings": settings, "source": source})
 
     def go_on(self) -> None:
         """Drop a last line that a crash cut off, so that the next one does not join it."""
@@ -55,12 +58,16 @@ class Journal:
         """Note that a target which is not there yet is about to be made, and is this run's own."""
         self._line({"started": name})
 
+    def finish(self) -> None:
+        """Seal what is there: a run that ends here went through all of its source."""
+        self._line({"finished": hashlib.sha256(self.path.read_bytes()).hexdigest()})
+
     def add(self, record: Record, modified: int) -> None:
         """Append one record; `modified` tells a later run whether the source is the same."""
         self._line(record.to_dict() | {"source_modified": modified})
 
     def _line(self, values: dict[str, Any]) -> None:
-        line = (json.dumps(values, ensure_ascii=False) + "\n").encode()
+        line = (json.dumps(values) + "\n").encode()
         try:
             while line:
                 line = line[self._file.write(line) :]
@@ -70,16 +77,23 @@ class Journal:
 
 @dataclasses.dataclass
 class Earlier:
-    """What a folder's journal tells of earlier runs, by source."""
+    """What a folder's journal tells of earlier runs, by source.
+
+    `started` are targets that were begun and never settled: a crash came between. `finished` says
+    that the last run went through its whole source and that nothing was cut off the journal since.
+    """
 
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    source: str = ""
     records: dict[str, Record] = dataclasses.field(default_factory=dict)
     modified: dict[str, int] = dataclasses.field(default_factory=dict)
     started: set[str] = dataclasses.field(default_factory=set)
+    finished: bool = False
 
-    def owns(self, name: str) -> bool:
-        """Return whether a target that stands there was made by an earlier run."""
-        return name in self.started or name in self.records
+    def made(self, name: str) -> Record | None:
+        """Return the record of a target that was made, or None."""
+        record = self.records.get(name)
+        return record if record is not None and record.status in DONE else None
 
 
 def read_journal(folder: Path) -> Earlier | None:
@@ -89,19 +103,25 @@ def read_journal(folder: Path) -> Earlier | None:
     """
     path = folder / JOURNAL_NAME
     try:
-        lines = path.read_text("utf-8").splitlines()
+        # Only line feeds end a line: JSON may hold other separators of Unicode.
+        text = path.read_bytes()
+        lines = text.split(b"\n")
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as failure:
-        raise _core.MalformedDataError(f"'{path}': cannot be read: {failure}") from failure
-    if not lines:
-        return None
+    except OSError as failure:
+        raise _engine.os_error(path, "cannot be read", failure) from failure
     earlier = Earlier()
     for number, line in enumerate(lines):
+        if not line:
+            continue
         try:
             values = json.loads(line)
             if number == 0:
-                earlier.settings = values["settings"]
+                earlier.settings, earlier.source = values["settings"], values["source"]
+            elif "finished" in values:
+                sealed = text[: text.rfind(line)]
+                earlier.finished = values["finished"] == hashlib.sha256(sealed).hexdigest()
+                continue
             elif "started" in values:
                 earlier.started.add(values["started"])
             else:
@@ -109,22 +129,22 @@ def read_journal(folder: Path) -> Earlier | None:
                 record = Record.from_dict(values)
                 earlier.records[record.source] = record
                 earlier.modified[record.source] = modified
+                earlier.started.discard(record.source)
+            earlier.finished = False
         except (ValueError, KeyError, TypeError) as failure:
             if number == len(lines) - 1:
                 break
             raise _core.MalformedDataError(
                 f"'{path}', line {number + 1}: not a spinekit report: {failure}"
             ) from failure
-    return earlier
+    return earlier if earlier.settings else None
 
 
 def sync_folder(folder: Path) -> None:
-    """Ask the system to bring everything that was written to the disk itself."""
-    # One flush for the whole batch costs less than one for each file, and says the same.
+    """Bring the names of what was written to the disk, after the files themselves."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    os.sync()

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from spinekit import _core, _engine
 
@@ -13,9 +14,11 @@ from spinekit import _core, _engine
 _MOST_EXPANSION = 100
 _ALWAYS_ALLOWED = 64 << 20
 
-#: Unfinished output, and the journal of a run: never sources.
+#: Unfinished output, and the journals of runs: never sources.
 PART_SUFFIX = ".spinekit-part"
 JOURNAL_NAME = "spinekit-report.jsonl"
+OLD_JOURNAL_NAME = "spinekit-report.old.jsonl"
+_JOURNALS = (JOURNAL_NAME, OLD_JOURNAL_NAME)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class Item:
     modified: int  # nanoseconds, or the ZIP entry's CRC
     read: Callable[[], bytes]
     problem: str = ""  # why it is not even tried
+    head: Callable[[], bytes] = bytes  # its first 132 bytes, or fewer
 
 
 def list_items(source: Path) -> list[Item]:
@@ -69,7 +73,13 @@ def _file_item(path: Path, name: str) -> Item:
         return Item(name, 0, 0, bytes, str(_engine.os_error(path, "cannot be read", failure)))
     if not stat.S_ISREG(status.st_mode):
         return Item(name, 0, 0, bytes, f"'{path}': neither a file nor a folder")
-    return Item(name, status.st_size, status.st_mtime_ns, lambda: _engine.read_file(path))
+    return Item(
+        name,
+        status.st_size,
+        status.st_mtime_ns,
+        lambda: _engine.read_file(path),
+        head=lambda: _head(path.open("rb")),
+    )
 
 
 def _folder_items(folder: Path) -> list[Item]:
@@ -82,8 +92,13 @@ def _folder_items(folder: Path) -> list[Item]:
 
     for base, folders, files in os.walk(folder, onerror=unreadable):
         folders.sort()
+        for name in folders:
+            path = Path(base, name)
+            if path.is_symlink():
+                problem = f"'{path}': a link to a folder, not followed; name it as a source of its own"
+                items.append(Item(path.relative_to(folder).as_posix(), 0, 0, bytes, problem))
         for file in files:
-            if file.endswith(PART_SUFFIX) or file == JOURNAL_NAME:
+            if file.endswith(PART_SUFFIX) or (file in _JOURNALS and Path(base) == folder):
                 continue
             path = Path(base, file)
             items.append(_file_item(path, path.relative_to(folder).as_posix()))
@@ -94,16 +109,19 @@ def _zip_items(source: Path) -> list[Item]:
     try:
         # Stays open as long as an item lives: reading its directory for every entry would be slow.
         archive = zipfile.ZipFile(source)
-        entries = [e for e in archive.infolist() if not e.is_dir() and e.filename != JOURNAL_NAME]
+        entries = [e for e in archive.infolist() if not e.is_dir() and e.filename not in _JOURNALS]
     except (zipfile.BadZipFile, OSError) as failure:
         raise _core.MalformedDataError(f"'{source}': its ZIP directory is damaged: {failure}") from failure
     items = []
+    names: set[str] = set()
     for entry in entries:
-        parts = PurePosixPath(entry.filename).parts
-        name = "/".join(part for part in parts if part not in ("/", "..", "."))
+        path = PurePosixPath(entry.filename)
+        name = path.as_posix()
         problem = ""
-        if name != entry.filename.removeprefix("./") or not name:
+        if path.is_absolute() or ".." in path.parts:
             problem = f"'{source}', entry '{entry.filename}': its name climbs out of the folder"
+        elif name in names:
+            problem = f"'{source}', entry '{entry.filename}': stands twice in the ZIP"
         elif entry.flag_bits & 1:
             problem = f"'{source}', entry '{entry.filename}': encrypted; unpack it first"
         elif entry.file_size > max(_ALWAYS_ALLOWED, _MOST_EXPANSION * entry.compress_size):
@@ -111,10 +129,20 @@ def _zip_items(source: Path) -> list[Item]:
                 f"'{source}', entry '{entry.filename}': claims {entry.file_size} bytes "
                 f"from {entry.compress_size}; not unpacked"
             )
-        items.append(
-            Item(name or "unnamed", entry.file_size, entry.CRC, _entry_reader(archive, entry), problem)
-        )
+        names.add(name)
+        read = _entry_reader(archive, entry)
+        head = _entry_head(archive, entry)
+        items.append(Item(name, entry.file_size, entry.CRC, read, problem, head))
     return sorted(items, key=lambda item: item.name)
+
+
+def _head(file: IO[bytes]) -> bytes:
+    with file:
+        return file.read(132)
+
+
+def _entry_head(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], bytes]:
+    return lambda: _head(archive.open(entry))
 
 
 def _entry_reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], bytes]:

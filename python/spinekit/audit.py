@@ -15,7 +15,7 @@ from typing import Any
 from spinekit import _core, _engine, pixels
 from spinekit._journal import read_journal
 from spinekit._progress import Progress
-from spinekit._sources import JOURNAL_NAME, PART_SUFFIX
+from spinekit._sources import JOURNAL_NAME, OLD_JOURNAL_NAME, PART_SUFFIX
 from spinekit.report import DONE, Record
 
 
@@ -28,7 +28,7 @@ class AuditRecord:
     path : relative to the folder
     status : ``ok``, ``changed`` (other bytes than were written), ``missing``, ``undecodable`` (the
         bytes are right, yet they no longer decode to the proved pixels) or ``unlisted`` (not in
-        the report)
+        the report), ``failed`` (the run could not make it)
     detail : what was expected and found
     """
 
@@ -43,12 +43,18 @@ class Audit:
     Attributes
     ----------
     folder : what was audited
+    finished : the run went through its whole source, and its report is whole
+    unproved : how many images were never compared with their originals (``verify=False``)
     records : list of `AuditRecord`, by path
     seconds : wall time
     """
 
-    def __init__(self, folder: Path, records: list[AuditRecord], seconds: float) -> None:
+    def __init__(
+        self, folder: Path, records: list[AuditRecord], seconds: float, *, finished: bool, unproved: int
+    ) -> None:
         self.folder = folder
+        self.finished = finished
+        self.unproved = unproved
         self.records = records
         self.seconds = seconds
 
@@ -64,14 +70,23 @@ class Audit:
 
     @property
     def ok(self) -> bool:
-        """Whether every listed file is there, unchanged and decodes; unlisted files do not matter."""
-        return all(r.status in ("ok", "unlisted") for r in self.records)
+        """Whether the run was finished and every file of it is there, unchanged and decodes.
+
+        Unlisted files do not matter.
+        """
+        return (
+            self.finished
+            and self.count("ok") > 0
+            and all(r.status in ("ok", "unlisted") for r in self.records)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         return {
             "folder": str(self.folder),
             "ok": self.ok,
+            "finished": self.finished,
+            "unproved": self.unproved,
             "seconds": self.seconds,
             "records": [dataclasses.asdict(r) for r in self.records],
         }
@@ -94,8 +109,12 @@ class Audit:
             for r in self.records
             if r.status not in ("ok", "unlisted")
         ]
-        if unlisted := self.count("unlisted"):
-            lines.append(f"{unlisted} files are not in the report")
+        if not self.finished:
+            lines.append("  the run was never finished, or its report was cut: run the same command again")
+        if self.unproved:
+            lines.append(f"  {self.unproved} were never compared with their originals (verify off)")
+        if unlisted := [r.path for r in self.records if r.status == "unlisted"]:
+            lines.append(f"  {len(unlisted)} not in the report: {', '.join(unlisted[:5])}")
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
@@ -135,14 +154,18 @@ def verify(
     True
     """
     started = time.perf_counter()
-    root = Path(folder)
-    found = read_journal(root) if root.is_dir() else None
+    root = _engine.path_of(folder)
+    if not root.is_dir():
+        raise _core.ArgumentError(f"'{root}': no such folder")
+    found = read_journal(root)
     if found is None:
         raise _core.ArgumentError(
             f"'{root}': no {JOURNAL_NAME} here; name the folder that compress has written"
         )
     listed = {r.target: r for r in found.records.values() if r.status in DONE}
-    records = []
+    records = [
+        AuditRecord(r.source, "failed", r.error) for r in found.records.values() if r.status == "failed"
+    ]
     pool = concurrent.futures.ThreadPoolExecutor(_engine.worker_count(workers), "spinekit")
     try:
         with Progress(len(listed), progress, "verifying") as bar:
@@ -154,11 +177,13 @@ def verify(
         pool.shutdown(cancel_futures=True)
     for path in root.rglob("*"):
         name = path.relative_to(root).as_posix()
-        if path.is_file() and name not in listed and name != JOURNAL_NAME:
+        if path.is_file() and name not in listed and name not in (JOURNAL_NAME, OLD_JOURNAL_NAME):
             unfinished = name.endswith(PART_SUFFIX)
             records.append(AuditRecord(name, "unlisted", "unfinished output" if unfinished else ""))
     records.sort(key=lambda r: r.path)
-    return Audit(root, records, time.perf_counter() - started)
+    unproved = sum(r.status == "compressed" and not r.verified for r in listed.values())
+    seconds = time.perf_counter() - started
+    return Audit(root, records, seconds, finished=found.finished, unproved=unproved)
 
 
 def _audit_one(root: Path, record: Record, decode: bool) -> AuditRecord:

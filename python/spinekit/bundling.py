@@ -34,6 +34,7 @@ _TAGS = {
     "Columns": (0x0028, 0x0011),
     "SamplesPerPixel": (0x0028, 0x0002),
     "BitsAllocated": (0x0028, 0x0100),
+    "BitsStored": (0x0028, 0x0101),
     "PixelRepresentation": (0x0028, 0x0103),
     "RescaleIntercept": (0x0028, 0x1052),
     "RescaleSlope": (0x0028, 0x1053),
@@ -91,21 +92,23 @@ class Bundle:
     path : the ZIP
     manifest : its first entry, see `bundle`
     size : bytes of the ZIP
+    warnings : uneven steps, slices at one place, files that were left out
     seconds : wall time
     """
 
     path: Path
     manifest: dict[str, Any]
     size: int
+    warnings: tuple[str, ...]
     seconds: float
 
     def __str__(self) -> str:
         m = self.manifest
         spacing = m["geometry"] and m["geometry"]["spacing"]
-        where = f", spacing {' x '.join(f'{s:g}' for s in spacing)} mm" if spacing else ""
+        where = f", spacing {' x '.join(f'{s:g}' for s in spacing)} mm" if spacing and all(spacing) else ""
         return (
             f"'{self.path}': {m['count']} slices of {m['rows']} x {m['columns']}{where}, "
-            f"{m['order']}, {self.size} bytes"
+            f"{m['order']}, {self.size} bytes" + "".join(f"\nnote: {w}" for w in self.warnings)
         )
 
 
@@ -148,11 +151,12 @@ def bundle(
     bundle : with the manifest, the ZIP's first entry ``spinekit.json``: ``count``; ``entries``, each
         with ``name``, ``index`` (its place along the slice normal) and ``size``; ``order``; ``rows``,
         ``columns``, ``samples``; ``stored_dtype`` and ``dtype`` (of the volume that comes of it:
-        CT int16 HU, float32 where a rescale is fractional or overflows; else as stored);
+        CT int16 HU, float32 where a rescale is fractional or its range exceeds int16; else as stored);
         ``modality``; ``rescale`` (slope and intercept, null when they vary);
-        ``series_instance_uid``; ``geometry`` (null without ImagePositionPatient): ``spacing``
-        (slice, row, column) mm, ``origin`` and ``direction`` (columns: slice, row, column axis),
-        LPS, and ``regular`` (all steps equal within 1 %). No patient data.
+        ``series_instance_uid``; ``geometry`` (null without positions or a common
+        orientation): ``spacing`` (slice step, row, column) mm, null where it is not known;
+        ``origin`` and ``direction`` (columns: slice, row, column axis), LPS, so that slice k lies at
+        origin + k * step * slice axis; ``regular`` (all steps equal within 1 %). No patient data.
 
     Raises
     ------
@@ -171,14 +175,15 @@ def bundle(
     DICOM PS3.3 C.7.6.2 (Image Plane module).
     """
     started = time.perf_counter()
-    source, target = Path(source), Path(target)
+    source, target = _engine.path_of(source), _engine.path_of(target)
     if target.exists() and not overwrite:
         raise _core.ResourceError(f"'{target}' exists; choose another name, or overwrite")
-    slices = _slices_of(source, series)
+    slices, left_out = _slices_of(source, series)
     indices = slice_order(len(slices), order)
     manifest = _manifest(slices, indices, order if isinstance(order, str) else "given")
     part = target.with_name(f"{target.name}.{os.getpid()}{PART_SUFFIX}")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
             archive.writestr(MANIFEST_NAME, json.dumps(manifest, indent=1))
             with Progress(len(slices), progress, "bundling") as bar:
@@ -190,24 +195,45 @@ def bundle(
         raise _engine.os_error(target, "cannot be written", failure) from failure
     finally:
         part.unlink(missing_ok=True)
-    return Bundle(target, manifest, target.stat().st_size, time.perf_counter() - started)
+    warnings = _warnings(slices, manifest["geometry"], left_out)
+    return Bundle(target, manifest, target.stat().st_size, warnings, time.perf_counter() - started)
 
 
-def _slices_of(source: Path, series: str | None) -> list[_Slice]:
+def _warnings(slices: list[_Slice], geometry: dict[str, Any] | None, left_out: int) -> tuple[str, ...]:
+    found = []
+    if geometry is None:
+        found.append("no common orientation or no positions: slices are ordered by InstanceNumber")
+    else:
+        steps = np.diff([s.position for s in slices])
+        if same := int(np.sum(np.abs(steps) < 1e-3)):
+            found.append(f"{same} slices lie where their neighbour lies")
+        if geometry["regular"] is False:
+            span = f"{np.min(steps):g} to {np.max(steps):g} mm"
+            found.append(f"the steps are uneven, {span}: slices may be missing")
+    if left_out:
+        found.append(f"{left_out} files that are no images were left out")
+    return tuple(found)
+
+
+def _slices_of(source: Path, series: str | None) -> tuple[list[_Slice], int]:
+    left_out = 0
     by_series: dict[str, list[_Slice]] = {}
     for item in list_items(source):
         if item.problem:
             raise _core.ResourceError(item.problem)
         data = item.read()
         try:
-            header = _core.read_header(data, item.name, list(_TAGS.values()))
+            header = _core.read_header(data, os.fsencode(item.name), list(_TAGS.values()))
         except _core.SpinekitError:
-            if data[128:132] == b"DICM":
+            if data[128:132] == b"DICM" or not data.strip(b"\0"):
                 raise
+            left_out += 1
             continue
         if header["has_pixels"]:
             found = _Slice(item, header, 0.0)
             by_series.setdefault(found.text("SeriesInstanceUID"), []).append(found)
+        else:
+            left_out += 1
     if not by_series:
         raise _core.ArgumentError(f"'{source}': no DICOM image")
     if series is None and len(by_series) > 1:
@@ -223,23 +249,28 @@ def _slices_of(source: Path, series: str | None) -> list[_Slice]:
             )
     if len({(s.text("Rows"), s.text("Columns")) for s in slices}) > 1:
         raise _core.ArgumentError(f"'{source}': the slices of the series differ in Rows or Columns")
-    return _sorted_slices(slices)
+    return _sorted_slices(slices), left_out
 
 
-def _normal(slices: list[_Slice]) -> npt.NDArray[np.float64] | None:
-    """Return the common slice normal, or None when positions or orientations are missing."""
-    if any(len(s.numbers("ImagePositionPatient")) != 3 for s in slices):
+def _orientation(slices: list[_Slice]) -> npt.NDArray[np.float64] | None:
+    """Return the ImageOrientationPatient that all slices share, or None without positions either."""
+    first = slices[0].numbers("ImageOrientationPatient")
+    if len(first) != 6:
         return None
-    orientation = slices[0].numbers("ImageOrientationPatient")
-    if len(orientation) != 6:
-        return None
-    return np.cross(orientation[:3], orientation[3:])
+    for one in slices:
+        orientation = one.numbers("ImageOrientationPatient")
+        if len(one.numbers("ImagePositionPatient")) != 3 or len(orientation) != 6:
+            return None
+        if not np.allclose(orientation, first, atol=1e-4):
+            return None
+    return np.array(first)
 
 
 def _sorted_slices(slices: list[_Slice]) -> list[_Slice]:
-    normal = _normal(slices)
+    orientation = _orientation(slices)
     for one in slices:
-        if normal is not None:
+        if orientation is not None:
+            normal = np.cross(orientation[:3], orientation[3:])
             one.position = float(np.dot(normal, one.numbers("ImagePositionPatient")))
         else:
             numbers = one.numbers("InstanceNumber")
@@ -248,49 +279,55 @@ def _sorted_slices(slices: list[_Slice]) -> list[_Slice]:
 
 
 def _geometry(slices: list[_Slice]) -> dict[str, Any] | None:
-    if _normal(slices) is None:
+    orientation = _orientation(slices)
+    if orientation is None:
         return None
-    rows_columns = slices[0].numbers("PixelSpacing")
-    orientation = np.array(slices[0].numbers("ImageOrientationPatient"))
-    normal = np.cross(orientation[:3], orientation[3:])
-    first = np.array(slices[0].numbers("ImagePositionPatient"))
-    steps = np.diff([s.position for s in slices])
-    spacing = float(np.median(steps)) if steps.size else 1.0
+    positions = np.array([s.numbers("ImagePositionPatient") for s in slices])
+    steps = np.linalg.norm(np.diff(positions, axis=0), axis=1)
+    spacing = float(np.median(steps)) if steps.size else None
     # The axis that slices really follow: with a tilted gantry it is not the normal.
-    axis = normal
-    if len(slices) > 1:
-        along = np.array(slices[-1].numbers("ImagePositionPatient")) - first
-        if (length := float(np.linalg.norm(along))) > 0:
-            axis = along / length
+    axis = np.cross(orientation[:3], orientation[3:])
+    along = positions[-1] - positions[0]
+    if (length := float(np.linalg.norm(along))) > 0:
+        axis = along / length
+    rows_columns = slices[0].numbers("PixelSpacing")
     return {
-        "spacing": [spacing, *(rows_columns if len(rows_columns) == 2 else [1.0, 1.0])],
-        "origin": first.tolist(),
+        "spacing": [spacing, *(rows_columns if len(rows_columns) == 2 else [None, None])],
+        "origin": positions[0].tolist(),
         "direction": np.column_stack([axis, orientation[3:], orientation[:3]]).tolist(),
-        "regular": bool(steps.size == 0 or np.all(np.abs(steps - spacing) <= 0.01 * abs(spacing))),
+        "regular": bool(np.all(np.abs(steps - spacing) <= 0.01 * spacing)) if spacing else None,
     }
 
 
 def _dtypes(slices: list[_Slice], modality: str) -> tuple[str, str, list[float] | None]:
     """Return stored dtype, volume dtype, and the rescale that all slices share."""
-    signed = slices[0].header.get(_TAGS["PixelRepresentation"], 0) == 1
-    bits = int(slices[0].header.get(_TAGS["BitsAllocated"], 16))
-    stored = np.dtype(f"{'i' if signed else 'u'}{bits // 8}")
-    rescales = {
-        (
-            (s.numbers("RescaleSlope") or [1.0])[0],
-            (s.numbers("RescaleIntercept") or [0.0])[0],
-        )
-        for s in slices
-    }
+
+    def shared(keyword: str, default: int) -> int:
+        values = {int(s.header.get(_TAGS[keyword], default)) for s in slices}
+        if len(values) > 1:
+            raise _core.ArgumentError(f"the slices differ in {keyword}: {sorted(values)}")
+        return values.pop()
+
+    signed = shared("PixelRepresentation", 0) == 1
+    bits = shared("BitsStored", 16)
+    stored = np.dtype(f"{'i' if signed else 'u'}{shared('BitsAllocated', 16) // 8}")
+    rescales = set()
+    for one in slices:
+        slope = (one.numbers("RescaleSlope") or [1.0])[0]
+        intercept = (one.numbers("RescaleIntercept") or [0.0])[0]
+        if not (np.isfinite(slope) and np.isfinite(intercept)):
+            raise _core.MalformedDataError(
+                f"'{one.item.name}': RescaleSlope or RescaleIntercept is no number"
+            )
+        rescales.add((slope, intercept))
     volume = stored
     if modality == "CT":
         volume = np.dtype(np.int16)
+        least, largest = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
         for slope, intercept in rescales:
-            limits = np.iinfo(stored)
-            low, high = sorted((slope * limits.min + intercept, slope * limits.max + intercept))
+            low, high = sorted((slope * least + intercept, slope * largest + intercept))
             whole = slope == int(slope) and intercept == int(intercept)
-            # 16 bits are allocated but rarely used in full: only a wider slope is sure to overflow.
-            if not whole or (abs(slope) > 1 and (low < -32768 or high > 32767)):
+            if not whole or low < -32768 or high > 32767:
                 volume = np.dtype(np.float32)
     return stored.name, volume.name, list(rescales.pop()) if len(rescales) == 1 else None
 

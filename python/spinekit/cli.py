@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import json
 import logging
 import math
@@ -50,7 +51,11 @@ def _batch_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("source", help="DICOM file, folder or ZIP")
     command.add_argument("target", nargs="?", help="new file, folder or .zip")
     command.add_argument("--no-verify", action="store_true", help="do not read back, decode and compare")
-    command.add_argument("--no-resume", action="store_true", help="do everything again")
+    command.add_argument(
+        "--no-resume",
+        action="store_true",
+        help="do not go on from an earlier run",
+    )
     command.add_argument("--overwrite", action="store_true", help="replace existing targets")
     command.add_argument(
         "--others", choices=("copy", "skip"), default="copy", help="files that are no images (default: copy)"
@@ -103,8 +108,8 @@ def build_parser() -> argparse.ArgumentParser:
         "compare two DICOM images sample by sample: PSNR, SSIM, differences",
         "spinekit compare before.dcm after.dcm",
     )
-    compare.add_argument("a")
-    compare.add_argument("b")
+    compare.add_argument("a", help="DICOM file; its BitsStored gives the range of PSNR and SSIM")
+    compare.add_argument("b", help="DICOM file of the same size")
 
     verify = commands.add(
         "verify",
@@ -149,6 +154,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR, format="%(message)s")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
     try:
         return int(options.handler(options))
     except sk.ArgumentError as failure:
@@ -176,7 +184,7 @@ def _print_json(values: Any) -> None:
             return "infinity" if value > 0 else None
         return value
 
-    print(json.dumps(plain(values), indent=1, ensure_ascii=False))
+    print(json.dumps(plain(values), indent=1))
 
 
 def _write_report(report: Any, path: str | None) -> None:
@@ -202,10 +210,13 @@ def _finish(options: argparse.Namespace, report: Report) -> int:
 
 
 def _common(options: argparse.Namespace) -> dict[str, Any]:
-    if options.report and Path(options.report).suffix.lower() not in (".csv", ".json", ".html"):
-        raise sk.ArgumentError(
-            f"--report {options.report}: expected a name that ends in .csv, .json or .html"
-        )
+    if options.report:
+        if Path(options.report).suffix.lower() not in (".csv", ".json", ".html"):
+            raise sk.ArgumentError(
+                f"--report {options.report}: expected a name that ends in .csv, .json or .html"
+            )
+        if not Path(options.report).absolute().parent.is_dir():
+            raise sk.ArgumentError(f"--report {options.report}: no such folder")
     return {
         "verify": not options.no_verify,
         "resume": not options.no_resume,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spinekit import _core, pixels
+from spinekit.report import plain_values
 
 #: Differences beyond this many grey values share the outermost bins of a histogram.
 HISTOGRAM_REACH: int = _core.HISTOGRAM_REACH
@@ -23,7 +24,7 @@ class Comparison:
     value_range : 2^BitsStored - 1, the dynamic range of `psnr` and `ssim`
     psnr : dB, infinity when identical
     ssim : mean structural similarity (Gaussian window, sigma 1.5), the mean over frames; NaN for
-        pictures below 11 x 11
+        pictures below 11 x 11 that are not identical
     max_difference, mean_difference : absolute, in grey values
     identical : share of identical samples, 0 ... 1
     histogram : counts of b - a from -32 to +32; the outermost bins hold everything beyond
@@ -39,12 +40,8 @@ class Comparison:
     histogram: tuple[int, ...]
 
     def to_dict(self) -> dict[str, object]:
-        """Return plain values for JSON; an infinite PSNR becomes None."""
-        values = dataclasses.asdict(self)
-        for key in ("psnr", "ssim"):
-            if not math.isfinite(values[key]):
-                values[key] = None
-        return values
+        """Return plain values for JSON: NaN becomes None, an infinite PSNR the text "infinity"."""
+        return plain_values(dataclasses.asdict(self))
 
     def __str__(self) -> str:
         size = " x ".join(map(str, self.shape))
@@ -111,7 +108,7 @@ def compare(
     """
     left, depth = _load(a)
     right, _ = _load(b)
-    bits = bits_stored or depth
+    bits = depth if bits_stored is None else bits_stored
     if left.shape != right.shape or left.dtype != right.dtype:
         raise _core.ArgumentError(
             f"the images differ in kind: {left.shape} {left.dtype} and {right.shape} {right.dtype}"
@@ -148,10 +145,10 @@ def _mean_ssim(a: pixels.PixelArray, b: pixels.PixelArray, value_range: int, *, 
     colour = a.ndim > 2 and a.shape[-1] == 3
     picture = 3 if colour else 2
     rows, columns = a.shape[-picture : a.ndim - 1 if colour else None]
-    if min(rows, columns) < 11:
-        return math.nan
     if identical:
         return 1.0
+    if min(rows, columns) < 11:
+        return math.nan
     frames_a = a.reshape(-1, *a.shape[-picture:])
     frames_b = b.reshape(-1, *b.shape[-picture:])
     values = [_core.structural_similarity(x, y, value_range) for x, y in zip(frames_a, frames_b, strict=True)]

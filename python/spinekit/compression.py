@@ -4,8 +4,10 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
+import itertools
 import logging
 import math
+import numbers
 import os
 import shutil
 import tempfile
@@ -24,6 +26,14 @@ from spinekit.report import DONE, Record, Report, record_of
 _log = logging.getLogger(__name__)
 
 Mode = Literal["ratio", "lossless", "quality"]
+
+_copies = itertools.count()
+
+#: SOP classes that are images whatever else is missing: CR, DX, CT, MR, US, SC, XA, RF, NM, PET.
+_IMAGE_CLASSES = tuple(
+    f"1.2.840.10008.5.1.4.1.1.{branch}"
+    for branch in ("1", "2", "3.1", "4", "6.1", "6.2", "7", "12.1", "12.2", "20", "128", "130")
+)
 
 _DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
 
@@ -55,14 +65,15 @@ def compress(
     mode : "lossless" (5/3, the default), "ratio" (9/7, needs `ratio`), "quality" (9/7, needs
         `quality`); follows from `ratio` and `quality` when left out
     ratio : > 1; bytes of the source file / bytes of the target file. Every file ends between this
-        and 1.0005 times it (targets of less than 4 kB a little above). A file that gets there
-        without loss is kept lossless and stays ORIGINAL.
+        and 1.0005 times it (targets of less than 4 kB a little above). Where an estimate says that
+        lossless may get there too it is tried, and kept if it does: such a file stays ORIGINAL.
     quality : 1 ... 100; PSNR in dB of the range 2^BitsAllocated - 1, the scale of gdcmconv's
         ``--quality``
     codec : "j2k"
     force_lossy : with `ratio`: 9/7 also where lossless meets the target
     verify : read every file back, decode it and compare it before it gets its name
-    resume : keep what an earlier run with the same settings made of an unchanged source
+    resume : keep what an earlier run over the same source with the same settings made of an
+        unchanged file; a target that was changed since is never replaced, only reported
     overwrite : replace existing targets
     others : what happens to files that are no images (DICOMDIR, structured reports, texts):
         "copy" or "skip"; they are listed in the report either way
@@ -86,9 +97,9 @@ def compress(
 
     Notes
     -----
-    Nothing half-written is ever left at the target, and the source is only read. Memory does not
-    grow with the number of files; for each worker it is about the source file, its decoded frames
-    up to 64 MB, and the target file.
+    Nothing half-written is ever left at the target, and the source is only read. For each worker
+    memory is about the source file, its decoded frames up to 64 MB, and the target file; beside
+    that the batch keeps its records, some 3 kB a file.
 
     A lossy image says so: LossyImageCompression, its ratio and method, ImageType DERIVED, a new SOP
     Instance UID (the same one whenever the same file is compressed in the same way), the
@@ -123,8 +134,8 @@ def compress(
     }
     batch = _Batch("compressed", options, settings, verify, resume, overwrite, others, workers, progress)
     if sample is not None:
-        return batch.sample(Path(source), sample)
-    return batch.run(Path(source), Path(target))
+        return batch.sample(_engine.path_of(source), sample)
+    return batch.run(_engine.path_of(source), _target_path(target))
 
 
 def decompress(
@@ -153,7 +164,14 @@ def decompress(
     settings = {"mode": "decompress"}
     options = {"target": _core.Target.NATIVE}
     batch = _Batch("decompressed", options, settings, verify, resume, overwrite, others, workers, progress)
-    return batch.run(Path(source), Path(target))
+    return batch.run(_engine.path_of(source), _target_path(target))
+
+
+def _target_path(target: str | os.PathLike[str]) -> Path:
+    path = _engine.path_of(target)
+    if os.fspath(target).endswith(os.sep):
+        _make_folder(path)  # "new/" is a folder, also before it exists
+    return path
 
 
 def _checked_settings(
@@ -179,6 +197,9 @@ def _checked_settings(
         raise _core.ArgumentError(
             f"mode {mode!r} with quality {quality}: a quality belongs to mode 'quality', and only to it"
         )
+    for name, value in (("ratio", ratio), ("quality", quality)):
+        if value is not None and not isinstance(value, numbers.Real):
+            raise _core.ArgumentError(f"{name} is {value!r}, expected a number")
     if ratio is not None and not 1 < ratio <= 10000:
         raise _core.ArgumentError(f"ratio is {ratio}, expected more than 1, at most 10000")
     if quality is not None and not 1 <= quality <= 100:
@@ -214,6 +235,8 @@ class _Batch:
 
     def run(self, source: Path, target: Path) -> Report:
         items = list_items(source)
+        if not items:
+            raise _core.ArgumentError(f"'{source}': no files")
         if not is_batch(source):
             return self._run_single(items[0], source, target)
         _check_apart(source, target)
@@ -232,7 +255,13 @@ class _Batch:
             raise _core.ResourceError(item.problem)
         started = time.perf_counter()
         _make_folder(target.parent)
-        record = self._transcode(item.read(), str(source), target, replace=self.overwrite)
+
+        def work(cancel: _core.CancelToken) -> Record:
+            self.cancel = cancel
+            return self._transcode(item.read(), str(source), target, replace=self.overwrite)
+
+        record = _engine.interruptible(work)
+        sync_folder(target.parent)
         record.seconds = time.perf_counter() - started
         record.source, record.target = str(source), str(target)
         return Report([record], self.settings, record.seconds)
@@ -256,9 +285,9 @@ class _Batch:
             Progress(len(items), self.progress, self.verb[:-2] + "ing") as bar,
         ):
             _remove_parts(target)
-            earlier = self._earlier_records(target)
+            earlier = self._earlier_records(source, target)
             if earlier is None:
-                log.begin(self.settings)
+                log.begin(self.settings, str(source.resolve()))
             else:
                 log.go_on()
             for item, record in self._results(items, source, target, earlier or Earlier(), log):
@@ -266,17 +295,17 @@ class _Batch:
                     log.add(record, item.modified)
                 records.append(record)
                 bar.advance("" if record.status != "failed" else f"failed: {item.name}")
+            log.finish()
         sync_folder(target)
-        records.sort(key=lambda r: r.source)
+        records.sort(key=lambda r: (r.source, r.status == "failed"))
         return Report(records, self.settings, time.perf_counter() - started)
 
     def sample(self, source: Path, count: int) -> Report:
         started = time.perf_counter()
-        items = list_items(source)
-        total = sum(item.size for item in items)
-        step = max(1, len(items) // count)
+        items = [item for item in list_items(source) if not item.problem]
+        likely = [item for item in items if _may_be_dicom(item)]
+        chosen = likely[max(1, len(likely) // count) // 2 :: max(1, len(likely) // count)][:count]
         records: list[Record] = []
-        chosen = items[step // 2 :: step][:count]
         with (
             tempfile.TemporaryDirectory(prefix="spinekit-sample-") as folder,
             Progress(len(chosen), self.progress, "sampling") as bar,
@@ -290,31 +319,43 @@ class _Batch:
         images = [r for r in records if r.status == self.verb]
         projection = None
         if images:
+            total = sum(item.size for item in likely)
             tried = sum(r.source_bytes for r in images)
             ratio = tried / sum(r.target_bytes for r in images)
             projection = {
-                "files": len(items),
+                "files": len(likely),
                 "source_bytes": total,
                 "target_bytes": round(total / ratio),
                 "ratio": ratio,
                 "seconds": seconds * total / tried,
                 "sampled": len(records),
+                "failed": len([r for r in records if r.status == "failed"]),
+                "other_files": len(items) - len(likely),
+                "other_bytes": sum(item.size for item in items) - total,
             }
         return Report(records, self.settings, seconds, projection)
 
     # ---- one file after the other
 
-    def _earlier_records(self, target: Path) -> Earlier | None:
-        if not self.resume:
-            return None
+    def _earlier_records(self, source: Path, target: Path) -> Earlier | None:
         earlier = read_journal(target)
-        if earlier is None or earlier.settings == self.settings:
+        if earlier is None or self.overwrite:
+            # With other settings or another source everything is made anew, and replaced.
+            same = earlier is not None and (earlier.settings, earlier.source) == (
+                self.settings,
+                str(source.resolve()),
+            )
+            return earlier if same and self.resume else None
+        if not self.resume:
+            problem = "an earlier run, which is not to be resumed"
+        elif earlier.source != str(source.resolve()):
+            problem = f"a run over another source ('{earlier.source}')"
+        elif earlier.settings != self.settings:
+            problem = f"a run with other settings ({earlier.settings})"
+        else:
             return earlier
-        if self.overwrite:
-            return None
         raise _core.ArgumentError(
-            f"'{target}' holds the output of a run with other settings ({earlier.settings}); "
-            "choose another folder, or overwrite"
+            f"'{target}' holds the output of {problem}; choose another folder, or overwrite"
         )
 
     def _results(
@@ -327,7 +368,7 @@ class _Batch:
         try:
             while True:
                 while len(running) < 2 * self.threads and (item := next(waiting, None)) is not None:
-                    if log is not None and not earlier.owns(item.name) and not (target / item.name).exists():
+                    if log is not None and not item.problem and not (target / item.name).exists():
                         log.start(item.name)
                     running[pool.submit(self._one, item, source, target, earlier)] = item
                 if not running:
@@ -343,43 +384,50 @@ class _Batch:
     def _one(self, item: Item, source: Path, target: Path, earlier: Earlier) -> Record:
         started = time.perf_counter()
         place = target / item.name
-        record: Record
-        if (kept := self._kept(item, place, earlier)) is not None:
-            return kept
         try:
             if item.problem:
                 raise _core.ResourceError(item.problem)
-            # A target of this journal whose record no longer holds may be replaced.
-            replace = self.overwrite or earlier.owns(item.name)
-            if place.exists() and not replace:
+            unchanged = _is_as_made(place, earlier.made(item.name))
+            if unchanged or earlier.made(item.name) is None:
+                kept = self._kept(item, earlier, unchanged)
+                if kept is not None:
+                    return kept
+            if place.exists() and not (self.overwrite or unchanged or item.name in earlier.started):
                 raise _core.ResourceError(
-                    f"'{place}' exists and is not of this run; choose another folder, or overwrite"
+                    f"'{place}' exists and is not, or no longer, what a run made; move it away, or overwrite"
                 )
-            _make_folder(place.parent)
-            data = item.read()
-            name = str(source / item.name) if source.is_dir() else f"{source}:{item.name}"
-            reason = _why_no_image(data, item.name)
-            if reason:
-                record = self._carry_over(data, place, reason)
-            else:
-                record = self._transcode(data, name, place, replace=replace)
+            record = self._make(item, source, place, replace=place.exists())
         except _core.CancelledError:
             raise
         except _core.SpinekitError as failure:
-            message = str(failure)
-            _log.warning("%s", message)
-            record = Record(item.name, error=message, source_bytes=item.size)
+            record = Record(item.name, error=str(failure), source_bytes=item.size)
         except OSError as failure:
             message = str(_engine.os_error(place, "cannot be made", failure))
             record = Record(item.name, error=message, source_bytes=item.size)
-        except MemoryError:
-            record = Record(item.name, error=f"'{item.name}': not enough memory", source_bytes=item.size)
+        except Exception as failure:  # whatever it is, it must not stop the other files
+            _log.exception("%s", item.name)
+            message = f"'{item.name}': {type(failure).__name__}: {failure}"
+            record = Record(item.name, error=message, source_bytes=item.size)
+        if record.error:
+            _log.warning("%s", record.error)
         record.source = item.name
         record.target = item.name if record.status in DONE else ""
         record.seconds = time.perf_counter() - started
         return record
 
-    def _kept(self, item: Item, place: Path, earlier: Earlier) -> Record | None:
+    def _make(self, item: Item, source: Path, place: Path, *, replace: bool) -> Record:
+        _make_folder(place.parent)
+        data = item.read()
+        name = str(source)
+        if is_batch(source):
+            name = str(source / item.name) if source.is_dir() else f"{source}:{item.name}"
+        reason = _why_no_image(data, item.name)
+        if reason:
+            return self._carry_over(data, place, reason)
+        return self._transcode(data, name, place, replace=replace)
+
+    def _kept(self, item: Item, earlier: Earlier, unchanged: bool) -> Record | None:
+        """Return the earlier record if it still says what this run would."""
         record = earlier.records.get(item.name)
         if record is None:
             return None
@@ -388,14 +436,8 @@ class _Batch:
         carried = record.status == ("copied" if self.others == "copy" else "skipped")
         if not same_source or wants_more or not (record.status == self.verb or carried):
             return None
-        if record.status in DONE:
-            try:
-                if place.stat().st_size != record.target_bytes:
-                    return None
-                if _sha256(place.read_bytes()) != record.target_sha256:
-                    return None
-            except OSError:
-                return None
+        if record.status in DONE and not unchanged:
+            return None
         record.resumed = True
         return record
 
@@ -403,7 +445,9 @@ class _Batch:
         options = _core.TranscodeOptions(
             **self.options, verify=self.verify, overwrite=replace, software=_engine.SOFTWARE
         )
-        made = _core.transcode(data, name, str(place), options, self.executor, self.cancel)
+        made = _core.transcode(
+            data, os.fsencode(name), os.fsencode(place), options, self.executor, self.cancel
+        )
         return record_of(name, str(place), self.verb, made)
 
     def _carry_over(self, data: bytes, place: Path, reason: str) -> Record:
@@ -414,7 +458,7 @@ class _Batch:
         if self.others == "skip":
             record.status = "skipped"
             return record
-        part = place.with_name(f"{place.name}.{os.getpid()}{PART_SUFFIX}")
+        part = place.with_name(f"{place.name}.{os.getpid()}-{next(_copies)}{PART_SUFFIX}")
         try:
             part.write_bytes(data)
             if part.read_bytes() != data:
@@ -424,6 +468,22 @@ class _Batch:
             part.unlink(missing_ok=True)
         record.target_bytes, record.target_sha256, record.verified = len(data), digest, True
         return record
+
+
+def _is_as_made(place: Path, record: Record | None) -> bool:
+    """Return whether a target still is what its record says."""
+    if record is None:
+        return False
+    try:
+        if place.stat().st_size != record.target_bytes:
+            return False
+        return _sha256(place.read_bytes()) == record.target_sha256
+    except OSError:
+        return False
+
+
+def _may_be_dicom(item: Item) -> bool:
+    return item.head()[128:] == b"DICM" or item.name.lower().endswith(_DICOM_SUFFIXES)
 
 
 def _sha256(data: bytes) -> str:
@@ -436,14 +496,17 @@ def _why_no_image(data: bytes, name: str) -> str:
     What calls itself DICOM, by its bytes or its name, and cannot be read is not carried over in
     silence: it goes to the engine, which says what is wrong.
     """
+    if not data.strip(b"\0"):
+        return ""  # nothing or zeros: a file that was lost, not one to be carried over in silence
     if data[128:132] != b"DICM" and not name.lower().endswith(_DICOM_SUFFIXES):
         with contextlib.suppress(_core.SpinekitError):
-            if _core.read_header(data, name, [(0x0028, 0x0010)])["has_pixels"]:
+            if _core.read_header(data, os.fsencode(name), [(0x0028, 0x0010)])["has_pixels"]:
                 return ""
         return "not a DICOM file"
     with contextlib.suppress(_core.SpinekitError):
-        header = _core.read_header(data, name, [(0x0028, 0x0010), (0x0002, 0x0002)])
-        if not header["has_pixels"] and (0x0028, 0x0010) not in header:
+        header = _core.read_header(data, os.fsencode(name), [(0x0028, 0x0010), (0x0002, 0x0002)])
+        is_image = (0x0028, 0x0010) in header or str(header.get((2, 2))).startswith(_IMAGE_CLASSES)
+        if not header["has_pixels"] and not is_image:
             return "DICOM without an image"
     return ""
 

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -67,7 +66,7 @@ def read_with_depth(
     path: str | os.PathLike[str], workers: int | None = None
 ) -> tuple[PixelArray, int, list[str]]:
     """Return stored values, BitsStored and the decoder's warnings."""
-    source = Path(path)
+    source = _engine.path_of(path)
     return read_bytes_with_depth(_engine.read_file(source), str(source), workers)
 
 
@@ -76,4 +75,5 @@ def read_bytes_with_depth(
 ) -> tuple[PixelArray, int, list[str]]:
     """Do the same for a file that is already in memory; `name` is for messages."""
     executor = _engine.executor(_engine.worker_count(workers))
-    return _core.read_pixels(data, name, executor, _core.CancelToken())
+    label = os.fsencode(name)
+    return _engine.interruptible(lambda cancel: _core.read_pixels(data, label, executor, cancel))

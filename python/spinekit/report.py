@@ -6,6 +6,8 @@ import html
 import json
 import math
 import os
+import re
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,17 @@ from spinekit import _core
 
 #: Record.status of what was made now, and of what an earlier run had made already.
 DONE = ("compressed", "decompressed", "copied")
+
+
+def plain_values(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values that JSON has: NaN becomes None, infinity the text "infinity"."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            return "infinity" if value > 0 else None
+        return value
+
+    return {key: plain(value) for key, value in values.items()}
 
 
 @dataclasses.dataclass(slots=True)
@@ -29,11 +42,12 @@ class Record:
     error, reason : why it failed, with the remedy; why it was copied or skipped
     warnings : what is worth knowing about a file that went well
     lossless, derived : no sample changed; a new SOP Instance as DERIVED demands
-    verified : read back from the disk, decoded and compared before it was put in place
+    verified : read back, decoded and compared before it was put in place
+    source_lossy : the source had gone through a loss before; differences are against the source
     ratio : source bytes / target bytes, of the files
     pixel_ratio : uncompressed pixel data / codestreams, as in LossyImageCompressionRatio
     value_range : 2^BitsStored - 1, the range of `psnr` (dB, infinity when lossless) and `ssim`
-    max_difference, mean_difference : absolute, in stored values
+    max_difference, mean_difference : absolute, in stored values; None and NaN when not verified
     identical : share of identical samples, 0 ... 1
     histogram : counts of the differences target - source from -32 to +32, the outermost bins with
         everything beyond
@@ -52,6 +66,7 @@ class Record:
     lossless: bool | None = None
     derived: bool = False
     verified: bool = False
+    source_lossy: bool = False
     source_bytes: int = 0
     target_bytes: int = 0
     ratio: float = math.nan
@@ -67,7 +82,7 @@ class Record:
     value_range: int = 0
     psnr: float = math.nan
     ssim: float = math.nan
-    max_difference: int = 0
+    max_difference: int | None = None
     mean_difference: float = math.nan
     identical: float = math.nan
     sum_squared: float = math.nan
@@ -86,11 +101,7 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: NaN becomes None, an infinite PSNR the text "infinity"."""
-        values = dataclasses.asdict(self)
-        for key, value in values.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                values[key] = "infinity" if value > 0 else None
-        return values
+        return plain_values(dataclasses.asdict(self))
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Record":
@@ -121,6 +132,7 @@ def record_of(source: str, target: str, status: str, made: _core.Transcoded) -> 
         lossless=made.lossless,
         derived=made.derived,
         verified=proved,
+        source_lossy=made.source_lossy,
         source_bytes=made.source_bytes,
         target_bytes=made.target_bytes,
         ratio=made.source_bytes / made.target_bytes,
@@ -136,7 +148,7 @@ def record_of(source: str, target: str, status: str, made: _core.Transcoded) -> 
         value_range=value_range,
         psnr=sums.psnr(value_range) if proved else math.nan,
         ssim=made.structural_similarity if proved else math.nan,
-        max_difference=sums.largest,
+        max_difference=sums.largest if proved else None,
         mean_difference=sums.mean_absolute if proved else math.nan,
         identical=sums.identical / sums.count if proved else math.nan,
         sum_squared=sums.sum_squared if proved else math.nan,
@@ -253,7 +265,9 @@ class Report:
         codestreams = sum(r.target_pixel_bytes for r in images)
 
         def mean(values: list[float]) -> float:
-            return sum(v * n for v, n in zip(values, samples, strict=True)) / count if count else math.nan
+            known = [(v, n) for v, n in zip(values, samples, strict=True) if not math.isnan(v)]
+            weight = sum(n for _, n in known)
+            return sum(v * n for v, n in known) / weight if weight else math.nan
 
         return Summary(
             files=len(self),
@@ -270,8 +284,8 @@ class Report:
             psnr=(math.inf if relative == 0 else 10 * math.log10(count / relative)) if count else math.nan,
             worst_psnr=min((r.psnr for r in proved), default=math.nan),
             ssim=mean([r.ssim for r in proved]),
-            worst_ssim=min((r.ssim for r in proved), default=math.nan),
-            max_difference=max((r.max_difference for r in proved), default=0),
+            worst_ssim=min((r.ssim for r in proved if not math.isnan(r.ssim)), default=math.nan),
+            max_difference=max((r.max_difference or 0 for r in proved), default=0),
             mean_difference=mean([r.mean_difference for r in proved]),
             identical=mean([r.identical for r in proved]),
             histogram=[sum(bins) for bins in zip(*(r.histogram for r in proved), strict=True)],
@@ -281,14 +295,10 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values for JSON."""
-        summary = dataclasses.asdict(self.summary)
-        for key, value in summary.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                summary[key] = "infinity" if value > 0 else None
         return {
             "spinekit": _core.__version__,
             "settings": self.settings,
-            "summary": summary,
+            "summary": plain_values(dataclasses.asdict(self.summary)),
             "projection": self.projection,
             "uid_map": self.uid_map,
             "records": [r.to_dict() for r in self.records],
@@ -296,12 +306,12 @@ class Report:
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write settings, summary, UID map and records."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+        Path(path).write_text(json.dumps(self.to_dict(), indent=1) + "\n", "utf-8")
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write one line for each file; lists are joined by spaces."""
         names = [field.name for field in dataclasses.fields(Record)]
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
+        with Path(path).open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.writer(file)
             writer.writerow(names)
             for record in self.records:
@@ -311,9 +321,13 @@ class Report:
         """Write the table that notebooks show as a page of its own."""
         page = (
             "<!doctype html><meta charset='utf-8'><title>spinekit report</title>"
-            "<style>body{font:14px sans-serif;margin:2em}</style>" + self._repr_html_()
+            "<style>body{font:14px sans-serif;margin:2em}td,th{padding:2px 10px}</style>"
+            f"<h1>spinekit report</h1><p>spinekit {_core.__version__}, "
+            f"{time.strftime('%Y-%m-%d %H:%M:%S')}; asked for: "
+            f"{html.escape(json.dumps(self.settings))}. Hashes and UIDs are in the CSV and JSON forms.</p>"
+            + self._repr_html_()
         )
-        Path(path).write_text(page, "utf-8")
+        Path(path).write_text(page, "utf-8", errors="backslashreplace")
 
     def __str__(self) -> str:
         s = self.summary
@@ -327,7 +341,7 @@ class Report:
                 loss = "every sample identical"
                 if s.max_difference:
                     loss = (
-                        f"PSNR {s.psnr:.2f} dB (worst {s.worst_psnr:.2f}), "
+                        f"PSNR {s.psnr:.2f} dB (worst {s.worst_psnr:.2f}: {self._worst()}), "
                         f"SSIM {s.ssim:.5f} (worst {s.worst_ssim:.5f}), largest difference "
                         f"{s.max_difference}, {100 * s.identical:.1f} % identical"
                     )
@@ -336,8 +350,11 @@ class Report:
                 lines.append(f"{s.images - s.verified} not verified")
             if self.settings.get("ratio") and s.kept_lossless:
                 lines.append(f"{s.kept_lossless} met the target without loss and stayed ORIGINAL")
+        if lossy := sum(r.source_lossy for r in self.images):
+            lines.append(f"{lossy} sources were lossy already: differences are against them")
         if s.resumed:
-            lines.append(f"{s.resumed} kept from an earlier run")
+            lines.append(f"{s.resumed} kept from an earlier run, with its proof")
+        lines += self._warning_lines()
         if s.copied or s.skipped:
             lines.append(f"other files: {s.copied} copied, {s.skipped} skipped")
         if s.failed:
@@ -347,9 +364,29 @@ class Report:
                 lines.append(f"  ... and {s.failed - 20} more")
         if self.projection:
             lines.append(describe_projection(self.projection))
+        if not self.records:
+            lines.append("no files")
         if math.isfinite(self.seconds):
             lines.append(f"{self.seconds:.1f} s")
-        return "\n".join(lines) if lines else "no files"
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<Report of {len(self)} files, {len(self.images)} images, {len(self.failed)} failed>"
+
+    def _worst(self) -> str:
+        return min((r for r in self.images if r.verified), key=lambda r: r.psnr).source
+
+    def _warning_lines(self) -> list[str]:
+        """Each kind of warning once, with the first file that has it."""
+        found: dict[str, list[str]] = {}
+        for record in self.images:
+            for warning in record.warnings:
+                kind = re.sub(r"-?\d+", "N", warning)
+                found.setdefault(kind, []).append(f"{record.source}: {warning}")
+        return [
+            f"note: {items[0]}" + (f" (and {len(items) - 1} more like it)" if len(items) > 1 else "")
+            for items in found.values()
+        ]
 
     def _repr_html_(self) -> str:
         shown = 200
@@ -378,7 +415,7 @@ def _html_row(r: Record) -> str:
         return "∞" if math.isinf(value) else format(value, form)
 
     notes = r.error or r.reason or "; ".join(r.warnings)
-    largest = str(r.max_difference) if r.verified else ""
+    largest = "" if r.max_difference is None else str(r.max_difference)
     cells = [
         html.escape(r.source),
         r.status + (" (resumed)" if r.resumed else ""),
@@ -404,7 +441,13 @@ def _bytes(count: float) -> str:
 def describe_projection(projection: dict[str, Any]) -> str:
     """Return what a sample promises for the whole batch, as one sentence."""
     return (
-        f"the whole batch of {projection['files']} files, {_bytes(projection['source_bytes'])}, will give "
-        f"about {_bytes(projection['target_bytes'])} (ratio {projection['ratio']:.2f}) in about "
-        f"{projection['seconds']:.0f} s"
+        f"the whole batch of {projection['files']} DICOM files, {_bytes(projection['source_bytes'])}, "
+        f"will give about {_bytes(projection['target_bytes'])} (ratio {projection['ratio']:.2f}) "
+        f"in about {projection['seconds']:.0f} s; {projection['other_files']} other files, "
+        f"{_bytes(projection['other_bytes'])}"
+        + (
+            f"; {projection['failed']} of {projection['sampled']} tried failed"
+            if projection["failed"]
+            else ""
+        )
     )

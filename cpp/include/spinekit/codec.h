@@ -30,7 +30,7 @@ struct FrameFormat {
 };
 
 // Refuses a decoded size that so short a codestream could only claim, before memory is taken:
-// beyond 8 Mi samples it must hold at least one byte for every 1024 samples.
+// beyond 64 Mi samples it must hold at least one byte for every 1024 samples.
 void check_plausible_size(std::int64_t samples, std::int64_t codestream_bytes);
 
 // ---- JPEG 2000 (ISO/IEC 15444-1; 15444-15 for decoding), through OpenJPEG

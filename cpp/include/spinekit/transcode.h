@@ -34,6 +34,7 @@ struct Transcoded {
   bool lossless = true;
   bool derived = false;  // a lossy image: new SOP Instance UID, ImageType DERIVED
   bool verified = false;
+  bool source_lossy = false;  // it went through a loss before
   std::string source_transfer_syntax;
   std::string target_transfer_syntax;
   std::string source_sop_instance_uid;

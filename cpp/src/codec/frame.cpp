@@ -18,7 +18,7 @@ std::int64_t FrameFormat::byte_count() const {
 }
 
 void check_plausible_size(std::int64_t samples, std::int64_t codestream_bytes) {
-  constexpr std::int64_t kAlwaysAllowed = std::int64_t{8} << 20;
+  constexpr std::int64_t kAlwaysAllowed = std::int64_t{64} << 20;
   constexpr std::int64_t kSamplesPerByte = 1024;
   if (samples > kAlwaysAllowed && samples / kSamplesPerByte > codestream_bytes) {
     throw_malformed("a codestream of " + std::to_string(codestream_bytes) + " bytes claims " +

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 #include "spinekit/error.h"
 
@@ -40,11 +41,12 @@ AtomicFile::AtomicFile(std::string target) : target_(std::move(target)) {
           ".spinekit-part";
   descriptor_ = ::open(part_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (descriptor_ < 0) fail("cannot be created");
+  created_ = true;
 }
 
 AtomicFile::~AtomicFile() {
   if (descriptor_ >= 0) ::close(descriptor_);
-  if (!committed_ && descriptor_ >= 0) ::unlink(part_.c_str());
+  if (created_ && !committed_) ::unlink(part_.c_str());
 }
 
 void AtomicFile::fail(const char* action) const {
@@ -61,6 +63,10 @@ void AtomicFile::write(Bytes bytes) {
     }
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
+}
+
+void AtomicFile::flush() {
+  if (::fdatasync(descriptor_) != 0) fail("cannot be brought to the disk");
 }
 
 Buffer AtomicFile::read_back() const {
@@ -80,6 +86,7 @@ Buffer AtomicFile::read_back() const {
 }
 
 void AtomicFile::commit(bool overwrite) {
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot be brought to the disk");
   if (overwrite) {
     if (::rename(part_.c_str(), target_.c_str()) != 0) fail("cannot be put in place");
   } else if (::renameat2(AT_FDCWD, part_.c_str(), AT_FDCWD, target_.c_str(), RENAME_NOREPLACE) !=

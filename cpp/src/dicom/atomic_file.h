@@ -17,6 +17,8 @@ class AtomicFile {
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(Bytes bytes);
+  // Brings everything to the disk; a lack of space may only show here.
+  void flush();
   // What the file system hands back, to be compared with what was written.
   [[nodiscard]] Buffer read_back() const;
   // Renames; without `overwrite` an existing target is an error and stays as it is.
@@ -28,6 +30,7 @@ class AtomicFile {
   std::string target_;
   std::string part_;
   int descriptor_ = -1;
+  bool created_ = false;
   bool committed_ = false;
 };
 

@@ -151,19 +151,19 @@ std::string current_text(const DataSet& source, const Edits& edits, Tag tag) {
 // Appends to what the source, or an earlier call, says.
 void append_lossy_step(const DataSet& source, const std::string& method, double pixel_ratio,
                        Edits& edits) {
-  const std::string ratios = current_text(source, edits, kLossyImageCompressionRatio);
+  std::string ratios = current_text(source, edits, kLossyImageCompressionRatio);
   std::string methods = current_text(source, edits, kLossyImageCompressionMethod);
-  // The two lists match item by item; what earlier writers left out stays empty.
-  if (!ratios.empty()) {
-    for (std::int64_t i = std::max<std::int64_t>(multiplicity(methods), 1);
-         i < multiplicity(ratios); ++i) {
-      methods += '\\';
+  // The two lists match value by value; what earlier writers left out stays empty.
+  const std::int64_t before = std::max(multiplicity(ratios), multiplicity(methods));
+  for (std::string* list : {&ratios, &methods}) {
+    for (std::int64_t i = std::max<std::int64_t>(multiplicity(*list), 1); i < before; ++i) {
+      *list += '\\';
     }
-    methods += '\\';
+    if (before > 0) *list += '\\';
   }
   set(edits, kLossyImageCompression, text_element(Vr("CS"), "01"));
   set(edits, kLossyImageCompressionRatio,
-      text_element(Vr("DS"), (ratios.empty() ? "" : ratios + "\\") + decimal_string(pixel_ratio)));
+      text_element(Vr("DS"), ratios + decimal_string(pixel_ratio)));
   set(edits, kLossyImageCompressionMethod, text_element(Vr("CS"), methods + method));
 }
 
@@ -180,6 +180,12 @@ std::string longer_description(std::string existing, const std::string& addition
   const std::string joint = "; ";
   if (existing.size() + joint.size() + addition.size() > kMost) {
     existing.resize(kMost - joint.size() - std::min(addition.size(), kMost - joint.size()));
+    // Not within a character of UTF-8.
+    const auto continues = [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; };
+    while (!existing.empty() && continues(existing.back())) existing.pop_back();
+    if (!existing.empty() && static_cast<unsigned char>(existing.back()) >= 0xC0U) {
+      existing.pop_back();
+    }
   }
   return existing + joint + addition;
 }

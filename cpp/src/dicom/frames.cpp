@@ -261,11 +261,15 @@ void FrameReader::read(std::int64_t index, MutableBytes out,
 std::string FrameReader::lossy_method() const {
   const TransferSyntax& syntax = data_set_.syntax();
   if (!syntax.encapsulated() || syntax.lossy_method.empty()) return {};
-  Buffer joined;
-  const Bytes first = codestream(0, joined);
-  if (syntax.coding == PixelCoding::kJ2k && read_j2k_header(first).reversible) return {};
-  if (syntax.coding == PixelCoding::kJpegLs && jpegls_near(first) == 0) return {};
-  return syntax.lossy_method;
+  for (std::int64_t index = 0; index < image_.frames; ++index) {
+    Buffer joined;
+    const Bytes frame = codestream(index, joined);
+    const bool reversible =
+        (syntax.coding == PixelCoding::kJ2k && read_j2k_header(frame).reversible) ||
+        (syntax.coding == PixelCoding::kJpegLs && jpegls_near(frame) == 0);
+    if (!reversible) return syntax.lossy_method;
+  }
+  return {};
 }
 
 std::int64_t FrameReader::stored_bytes() const {

@@ -75,9 +75,10 @@ Proof compare_frames(const FrameStore& frames, const FrameReader& written, Execu
       const FrameProof& slot = slots[static_cast<std::size_t>(index - first)];
       hash.update(slot.decoded);
       proof.differences += slot.differences;
-      proof.structural_similarity += slot.similarity / static_cast<double>(frames.frames());
+      proof.structural_similarity += slot.similarity;
     }
   }
+  proof.structural_similarity /= static_cast<double>(frames.frames());
   proof.pixel_sha256 = hash.hex();
   return proof;
 }

@@ -1,6 +1,7 @@
 #include "spinekit/transcode.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 
@@ -51,6 +52,19 @@ struct Envelope {
   Buffer head;  // preamble, meta header, elements up to the pixel data
   Buffer tail;  // elements behind it
 };
+
+constexpr Tag kIconImageSequence{0x0088, 0x0200};
+
+// An icon may be encapsulated, then in the codec of the whole file (PS3.5 A.4).
+bool holds_encapsulated_icon(const DataSet& data_set) {
+  const Element* icon = data_set.find(kIconImageSequence);
+  if (icon == nullptr || !data_set.syntax().encapsulated()) return false;
+  constexpr std::array<std::uint8_t, 12> kEncapsulated{0xE0, 0x7F, 0x10, 0x00, 'O',  'B',
+                                                       0x00, 0x00, 0xFF, 0xFF, 0xFF, 0xFF};
+  const Bytes value = data_set.value(*icon);
+  return std::search(value.begin(), value.end(), kEncapsulated.begin(), kEncapsulated.end()) !=
+         value.end();
+}
 
 class Job {
  public:
@@ -110,6 +124,13 @@ class Job {
           "digital signatures (FFFA,FFFA) are carried over but no longer valid");
     }
     past_lossy_method_ = reader_.lossy_method();
+    result_.source_lossy = was_lossy();
+    has_encapsulated_icon_ = holds_encapsulated_icon(data_set_);
+    if (has_encapsulated_icon_) {
+      result_.warnings.emplace_back(
+          "the icon image (0088,0200) is left out: it is compressed for the source's transfer "
+          "syntax");
+    }
   }
 
   void refuse_lossy_palette() const {
@@ -143,6 +164,7 @@ class Job {
       put({0x0028, 0x0101}, uint16_element(static_cast<std::uint16_t>(format.bits_stored)));
       put({0x0028, 0x0102}, uint16_element(static_cast<std::uint16_t>(format.bits_stored - 1)));
     }
+    if (has_encapsulated_icon_) edits.elements[kIconImageSequence] = std::nullopt;
     for (const Tag tag : {kPixelData, Tag{0x7FE0, 0x0001}, Tag{0x7FE0, 0x0002}, kTrailingPadding}) {
       edits.elements[tag] = std::nullopt;
     }
@@ -170,8 +192,12 @@ class Job {
     step.method = kJ2kMethod;
     step.description = options_.software + ": JPEG 2000 irreversible (9/7), " + how +
                        ", pixel data ratio " + decimal_string(pixel_ratio);
-    step.sop_instance_uid = uid_from("spinekit lossy " + image_.sop_instance_uid + " " +
-                                     result_.source_sha256 + " " + how);
+    // The same for the same work, another for anything that could change the pixels.
+    std::string work = "lossy " + image_.sop_instance_uid + " " + result_.source_sha256 + " " +
+                       options_.software + " " + std::to_string(options_.ratio) + " " +
+                       std::to_string(options_.quality);
+    for (const auto& [library, version] : codec_versions()) work += " " + library + version;
+    step.sop_instance_uid = uid_from(work);
     return step;
   }
 
@@ -397,6 +423,7 @@ class Job {
     result_.target_sha256 = hash.hex();
     result_.write_seconds = watch.seconds();
     cancel_.check();
+    file.flush();
     if (options_.verify) verify(file);
     file.commit(options_.overwrite);
   }
@@ -428,6 +455,7 @@ class Job {
   FrameReader reader_;
   FrameStore store_;
   std::string past_lossy_method_;
+  bool has_encapsulated_icon_ = false;
   Transcoded result_;
 };
 
