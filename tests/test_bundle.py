@@ -62,9 +62,8 @@ def test_missing_and_doubled_slices_are_said(tmp_path):
 
 
 def test_geometry_leads_to_every_slice_of_a_tilted_series(tmp_path):
-    geometry = sk.bundle(series(tmp_path / "t", step=(0.0, 1.0, 2.0)), tmp_path / "t.zip").manifest[
-        "geometry"
-    ]
+    folder = series(tmp_path / "t", step=(0.0, 1.0, 2.0))
+    geometry = sk.bundle(folder, tmp_path / "t.zip").manifest["geometry"]
     axis = np.array(geometry["direction"])[:, 0]
     for k in range(9):
         np.testing.assert_allclose(
