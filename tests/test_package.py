@@ -8,6 +8,7 @@ import pickle
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -126,3 +127,9 @@ def test_works_beside_other_libraries_in_any_order(other, first, ct_file, tmp_pa
     names = ["spinekit", other] if first else [other, "spinekit"]
     code = f"import {', '.join(names)}; spinekit.compress({str(ct_file)!r}, {str(tmp_path / 'b.dcm')!r})"
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, env=os.environ)
+
+
+def test_figures_in_readme_are_those_of_the_benchmark():
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, str(root / "benchmarks" / "readme.py"), "--check"]
+    assert subprocess.run(command).returncode == 0, "run python benchmarks/readme.py"
