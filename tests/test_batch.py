@@ -22,6 +22,20 @@ def tree(folder):
     return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
 
 
+_LISTENING = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from spinekit.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def interruptible(*arguments):
+    """Start a command that Ctrl-C reaches, also where the tests run in the background of a shell."""
+    command = [sys.executable, "-c", _LISTENING, *map(str, arguments), "--workers", "1"]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
 def test_folder_keeps_its_structure_and_lists_other_files(ct_folder, tmp_path):
     out = tmp_path / "out"
     report = sk.compress(ct_folder, out, mode="lossless")
@@ -390,8 +404,7 @@ def test_interrupt_leaves_whole_files_only_and_the_next_run_goes_on(ct_folder, t
     for k in range(150):
         shutil.copy(large, ct_folder / f"a{k}.dcm")
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "spinekit", "compress", str(ct_folder), str(out), "--workers", "1"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = interruptible("compress", ct_folder, out)
     while not (out.exists() and len(tree(out)) > 4):
         assert process.poll() is None
         time.sleep(0.01)
@@ -411,17 +424,7 @@ def test_interrupt_leaves_whole_files_only_and_the_next_run_goes_on(ct_folder, t
 def test_interrupt_stops_a_single_file_too(tmp_path):
     frames = np.stack([body_picture(512, 512, seed=k % 3) for k in range(300)])
     source = save(make_dataset(frames, bits_stored=12, frames=300), tmp_path / "a.dcm")
-    command = [
-        sys.executable,
-        "-m",
-        "spinekit",
-        "compress",
-        str(source),
-        str(tmp_path / "b.dcm"),
-        "--workers",
-        "1",
-    ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = interruptible("compress", source, tmp_path / "b.dcm")
     time.sleep(2.5)  # it has begun, and has seconds of work left
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
