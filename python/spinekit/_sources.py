@@ -26,6 +26,7 @@ class Item:
     """One file of a batch: where it goes to, and how its bytes are had."""
 
     name: str  # relative, with forward slashes
+    label: str  # for messages: the path, or the ZIP and its entry
     size: int
     modified: int  # nanoseconds, or the ZIP entry's CRC
     read: Callable[[], bytes]
@@ -66,15 +67,20 @@ def _is_dicom(path: Path) -> bool:
         return file.read(132)[128:] == b"DICM"
 
 
+def _failed_item(name: str, path: Path, problem: str) -> Item:
+    return Item(name, str(path), 0, 0, bytes, problem)
+
+
 def _file_item(path: Path, name: str) -> Item:
     try:
         status = path.stat()
     except OSError as failure:
-        return Item(name, 0, 0, bytes, str(_engine.os_error(path, "cannot be read", failure)))
+        return _failed_item(name, path, str(_engine.os_error(path, "cannot be read", failure)))
     if not stat.S_ISREG(status.st_mode):
-        return Item(name, 0, 0, bytes, f"'{path}': neither a file nor a folder")
+        return _failed_item(name, path, f"'{path}': neither a file nor a folder")
     return Item(
         name,
+        str(path),
         status.st_size,
         status.st_mtime_ns,
         lambda: _engine.read_file(path),
@@ -88,7 +94,7 @@ def _folder_items(folder: Path) -> list[Item]:
     def unreadable(failure: OSError) -> None:
         path = Path(failure.filename or folder)
         problem = str(_engine.os_error(path, "cannot be listed", failure))
-        items.append(Item(path.relative_to(folder).as_posix(), 0, 0, bytes, problem))
+        items.append(_failed_item(path.relative_to(folder).as_posix(), path, problem))
 
     for base, folders, files in os.walk(folder, onerror=unreadable):
         folders.sort()
@@ -96,7 +102,7 @@ def _folder_items(folder: Path) -> list[Item]:
             path = Path(base, name)
             if path.is_symlink():
                 problem = f"'{path}': a link to a folder, not followed; name it as a source of its own"
-                items.append(Item(path.relative_to(folder).as_posix(), 0, 0, bytes, problem))
+                items.append(_failed_item(path.relative_to(folder).as_posix(), path, problem))
         for file in files:
             if file.endswith(PART_SUFFIX) or (file in _JOURNALS and Path(base) == folder):
                 continue
@@ -132,7 +138,7 @@ def _zip_items(source: Path) -> list[Item]:
         names.add(name)
         read = _entry_reader(archive, entry)
         head = _entry_head(archive, entry)
-        items.append(Item(name, entry.file_size, entry.CRC, read, problem, head))
+        items.append(Item(name, f"{source}:{name}", entry.file_size, entry.CRC, read, problem, head))
     return sorted(items, key=lambda item: item.name)
 
 

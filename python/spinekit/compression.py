@@ -258,7 +258,7 @@ class _Batch:
 
         def work(cancel: _core.CancelToken) -> Record:
             self.cancel = cancel
-            return self._transcode(item.read(), str(source), target, replace=self.overwrite)
+            return self._transcode(item.read(), item.label, target, replace=self.overwrite)
 
         record = _engine.interruptible(work)
         sync_folder(target.parent)
@@ -290,7 +290,7 @@ class _Batch:
                 log.begin(self.settings, str(source.resolve()))
             else:
                 log.go_on()
-            for item, record in self._results(items, source, target, earlier or Earlier(), log):
+            for item, record in self._results(items, target, earlier or Earlier(), log):
                 if not record.resumed:
                     log.add(record, item.modified)
                 records.append(record)
@@ -310,7 +310,7 @@ class _Batch:
             tempfile.TemporaryDirectory(prefix="spinekit-sample-") as folder,
             Progress(len(chosen), self.progress, "sampling") as bar,
         ):
-            for _, record in self._results(chosen, source, Path(folder), Earlier()):
+            for _, record in self._results(chosen, Path(folder), Earlier()):
                 record.target = ""
                 records.append(record)
                 bar.advance()
@@ -359,7 +359,7 @@ class _Batch:
         )
 
     def _results(
-        self, items: list[Item], source: Path, target: Path, earlier: Earlier, log: Journal | None = None
+        self, items: list[Item], target: Path, earlier: Earlier, log: Journal | None = None
     ) -> Iterator[tuple[Item, Record]]:
         """Yield the records as the files get done; few files are in memory at any time."""
         waiting = iter(items)
@@ -370,7 +370,7 @@ class _Batch:
                 while len(running) < 2 * self.threads and (item := next(waiting, None)) is not None:
                     if log is not None and not item.problem and not (target / item.name).exists():
                         log.start(item.name)
-                    running[pool.submit(self._one, item, source, target, earlier)] = item
+                    running[pool.submit(self._one, item, target, earlier)] = item
                 if not running:
                     return
                 done, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
@@ -381,7 +381,7 @@ class _Batch:
             self.cancel.cancel()
             pool.shutdown(cancel_futures=True)
 
-    def _one(self, item: Item, source: Path, target: Path, earlier: Earlier) -> Record:
+    def _one(self, item: Item, target: Path, earlier: Earlier) -> Record:
         started = time.perf_counter()
         place = target / item.name
         try:
@@ -396,7 +396,7 @@ class _Batch:
                 raise _core.ResourceError(
                     f"'{place}' exists and is not, or no longer, what a run made; move it away, or overwrite"
                 )
-            record = self._make(item, source, place, replace=place.exists())
+            record = self._make(item, place, replace=place.exists())
         except _core.CancelledError:
             raise
         except _core.SpinekitError as failure:
@@ -415,16 +415,12 @@ class _Batch:
         record.seconds = time.perf_counter() - started
         return record
 
-    def _make(self, item: Item, source: Path, place: Path, *, replace: bool) -> Record:
+    def _make(self, item: Item, place: Path, *, replace: bool) -> Record:
         _make_folder(place.parent)
         data = item.read()
-        name = str(source)
-        if is_batch(source):
-            name = str(source / item.name) if source.is_dir() else f"{source}:{item.name}"
-        reason = _why_no_image(data, item.name)
-        if reason:
+        if reason := _why_no_image(data, item.name):
             return self._carry_over(data, place, reason)
-        return self._transcode(data, name, place, replace=replace)
+        return self._transcode(data, item.label, place, replace=replace)
 
     def _kept(self, item: Item, earlier: Earlier, unchanged: bool) -> Record | None:
         """Return the earlier record if it still says what this run would."""
@@ -460,7 +456,10 @@ class _Batch:
             return record
         part = place.with_name(f"{place.name}.{os.getpid()}-{next(_copies)}{PART_SUFFIX}")
         try:
-            part.write_bytes(data)
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
             if part.read_bytes() != data:
                 raise _core.ResourceError(f"'{place}': the copy is not the file")
             part.replace(place)
