@@ -196,7 +196,9 @@ class Job {
     std::string work = "lossy " + image_.sop_instance_uid + " " + result_.source_sha256 + " " +
                        options_.software + " " + std::to_string(options_.ratio) + " " +
                        std::to_string(options_.quality);
-    for (const auto& [library, version] : codec_versions()) work += " " + library + version;
+    for (const auto& [library, version] : codec_versions()) {
+      work.append(" ").append(library).append(version);
+    }
     step.sop_instance_uid = uid_from(work);
     return step;
   }
