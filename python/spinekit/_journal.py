@@ -111,7 +111,9 @@ def read_journal(folder: Path) -> Earlier | None:
     except OSError as failure:
         raise _engine.os_error(path, "cannot be read", failure) from failure
     earlier = Earlier()
+    seal, sealed, position = "", 0, 0
     for number, line in enumerate(lines):
+        start, position = position, position + len(line) + 1
         if not line:
             continue
         try:
@@ -119,8 +121,7 @@ def read_journal(folder: Path) -> Earlier | None:
             if number == 0:
                 earlier.settings, earlier.source = values["settings"], values["source"]
             elif "finished" in values:
-                sealed = text[: text.rfind(line)]
-                earlier.finished = values["finished"] == hashlib.sha256(sealed).hexdigest()
+                seal, sealed = values["finished"], start
                 continue
             elif "started" in values:
                 earlier.started.add(values["started"])
@@ -130,13 +131,14 @@ def read_journal(folder: Path) -> Earlier | None:
                 earlier.records[record.source] = record
                 earlier.modified[record.source] = modified
                 earlier.started.discard(record.source)
-            earlier.finished = False
+            seal = ""  # what follows a seal is not covered by it
         except (ValueError, KeyError, TypeError) as failure:
             if number == len(lines) - 1:
                 break
             raise _core.MalformedDataError(
                 f"'{path}', line {number + 1}: not a spinekit report: {failure}"
             ) from failure
+    earlier.finished = bool(seal) and seal == hashlib.sha256(text[:sealed]).hexdigest()
     return earlier if earlier.settings else None
 
 

@@ -20,6 +20,9 @@ JOURNAL_NAME = "spinekit-report.jsonl"
 OLD_JOURNAL_NAME = "spinekit-report.old.jsonl"
 _JOURNALS = (JOURNAL_NAME, OLD_JOURNAL_NAME)
 
+#: What DICOM files are called, where they have a suffix at all.
+DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
+
 
 @dataclass(frozen=True)
 class Item:

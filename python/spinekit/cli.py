@@ -5,7 +5,6 @@ import contextlib
 import io
 import json
 import logging
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -13,11 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import spinekit as sk
-from spinekit.report import Report
+from spinekit.report import Report, plain_values
 
 #: Exit codes: everything done; some items failed, all named; wrong usage.
 OK, FAILED, USAGE = 0, 1, 2
 _INTERRUPTED = 130
+
+#: Methods of a report by the suffix of the file that they write.
+_REPORT_WRITERS = {".csv": "to_csv", ".json": "to_json", ".html": "to_html"}
 
 _Handler = Callable[[argparse.Namespace], int]
 
@@ -175,23 +177,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _print_json(values: Any) -> None:
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {k: plain(v) for k, v in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(v) for v in value]
-        if isinstance(value, float) and not math.isfinite(value):
-            return "infinity" if value > 0 else None
-        return value
-
-    print(json.dumps(plain(values), indent=1))
+    print(json.dumps(plain_values(values), indent=1))
 
 
 def _write_report(report: Any, path: str | None) -> None:
     if path is None:
         return
-    writers = {".csv": "to_csv", ".json": "to_json", ".html": "to_html"}
-    writer = getattr(report, writers.get(Path(path).suffix.lower(), ""), None)
+    writer = getattr(report, _REPORT_WRITERS.get(Path(path).suffix.lower(), ""), None)
     if writer is None:
         raise sk.ArgumentError(f"--report {path}: expected a name that ends in .csv, .json or .html")
     try:
@@ -211,7 +203,7 @@ def _finish(options: argparse.Namespace, report: Report) -> int:
 
 def _common(options: argparse.Namespace) -> dict[str, Any]:
     if options.report:
-        if Path(options.report).suffix.lower() not in (".csv", ".json", ".html"):
+        if Path(options.report).suffix.lower() not in _REPORT_WRITERS:
             raise sk.ArgumentError(
                 f"--report {options.report}: expected a name that ends in .csv, .json or .html"
             )

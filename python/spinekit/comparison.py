@@ -41,7 +41,8 @@ class Comparison:
 
     def to_dict(self) -> dict[str, object]:
         """Return plain values for JSON: NaN becomes None, an infinite PSNR the text "infinity"."""
-        return plain_values(dataclasses.asdict(self))
+        values: dict[str, object] = plain_values(dataclasses.asdict(self))
+        return values
 
     def __str__(self) -> str:
         size = " x ".join(map(str, self.shape))

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from spinekit import _core, _engine
 from spinekit._journal import Earlier, Journal, read_journal, sync_folder
 from spinekit._progress import Progress
-from spinekit._sources import JOURNAL_NAME, PART_SUFFIX, Item, is_batch, list_items
+from spinekit._sources import DICOM_SUFFIXES, JOURNAL_NAME, PART_SUFFIX, Item, is_batch, list_items
 from spinekit.report import DONE, Record, Report, record_of
 
 _log = logging.getLogger(__name__)
@@ -34,8 +34,6 @@ _IMAGE_CLASSES = tuple(
     f"1.2.840.10008.5.1.4.1.1.{branch}"
     for branch in ("1", "2", "3.1", "4", "6.1", "6.2", "7", "12.1", "12.2", "20", "128", "130")
 )
-
-_DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
 
 
 def compress(
@@ -122,10 +120,6 @@ def compress(
         "ratio": _core.Target.J2K_RATIO,
         "quality": _core.Target.J2K_QUALITY,
     }
-    if others not in ("copy", "skip"):
-        raise _core.ArgumentError(f"others is {others!r}, expected 'copy' or 'skip'")
-    if sample is not None and sample < 1:
-        raise _core.ArgumentError(f"sample is {sample}, expected at least 1")
     options = {
         "target": targets[settings["mode"]],
         "ratio": ratio or 0.0,
@@ -133,6 +127,8 @@ def compress(
         "force_lossy": force_lossy,
     }
     batch = _Batch("compressed", options, settings, verify, resume, overwrite, others, workers, progress)
+    if sample is not None and sample < 1:
+        raise _core.ArgumentError(f"sample is {sample}, expected at least 1")
     if sample is not None:
         return batch.sample(_engine.path_of(source), sample)
     return batch.run(_engine.path_of(source), _target_path(target))
@@ -159,8 +155,6 @@ def decompress(
     >>> import spinekit as sk
     >>> sk.decompress("small/", "plain/")  # doctest: +SKIP
     """
-    if others not in ("copy", "skip"):
-        raise _core.ArgumentError(f"others is {others!r}, expected 'copy' or 'skip'")
     settings = {"mode": "decompress"}
     options = {"target": _core.Target.NATIVE}
     batch = _Batch("decompressed", options, settings, verify, resume, overwrite, others, workers, progress)
@@ -227,6 +221,8 @@ class _Batch:
     progress: bool | None
 
     def __post_init__(self) -> None:
+        if self.others not in ("copy", "skip"):
+            raise _core.ArgumentError(f"others is {self.others!r}, expected 'copy' or 'skip'")
         self.cancel = _core.CancelToken()
         self.threads = _engine.worker_count(self.workers)
         self.executor = _engine.executor(self.threads)
@@ -482,7 +478,7 @@ def _is_as_made(place: Path, record: Record | None) -> bool:
 
 
 def _may_be_dicom(item: Item) -> bool:
-    return item.head()[128:] == b"DICM" or item.name.lower().endswith(_DICOM_SUFFIXES)
+    return item.head()[128:] == b"DICM" or item.name.lower().endswith(DICOM_SUFFIXES)
 
 
 def _sha256(data: bytes) -> str:
@@ -497,7 +493,7 @@ def _why_no_image(data: bytes, name: str) -> str:
     """
     if not data.strip(b"\0"):
         return ""  # nothing or zeros: a file that was lost, not one to be carried over in silence
-    if data[128:132] != b"DICM" and not name.lower().endswith(_DICOM_SUFFIXES):
+    if data[128:132] != b"DICM" and not name.lower().endswith(DICOM_SUFFIXES):
         with contextlib.suppress(_core.SpinekitError):
             if _core.read_header(data, os.fsencode(name), [(0x0028, 0x0010)])["has_pixels"]:
                 return ""

@@ -18,15 +18,15 @@ from spinekit import _core
 DONE = ("compressed", "decompressed", "copied")
 
 
-def plain_values(values: dict[str, Any]) -> dict[str, Any]:
-    """Return values that JSON has: NaN becomes None, infinity the text "infinity"."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, float) and not math.isfinite(value):
-            return "infinity" if value > 0 else None
-        return value
-
-    return {key: plain(value) for key, value in values.items()}
+def plain_values(value: Any) -> Any:
+    """Return what JSON has, at every depth: NaN becomes None, infinity the text "infinity"."""
+    if isinstance(value, dict):
+        return {key: plain_values(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_values(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "infinity" if value > 0 else None
+    return value
 
 
 @dataclasses.dataclass(slots=True)
@@ -101,7 +101,8 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON: NaN becomes None, an infinite PSNR the text "infinity"."""
-        return plain_values(dataclasses.asdict(self))
+        values: dict[str, Any] = plain_values(dataclasses.asdict(self))
+        return values
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Record":

@@ -32,6 +32,10 @@ struct FrameFormat {
 // beyond 64 Mi samples it must hold at least one byte for every 1024 samples.
 void check_plausible_size(std::int64_t samples, std::int64_t codestream_bytes);
 
+// Refuses a codestream of another picture than the header describes; `kind` is for the message.
+void check_same_picture(const char* kind, std::int64_t rows, std::int64_t columns, int components,
+                        int precision, const FrameFormat& format);
+
 // ---- JPEG 2000 (ISO/IEC 15444-1; 15444-15 for decoding), through OpenJPEG
 
 struct J2kEncoding {

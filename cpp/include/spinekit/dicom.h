@@ -54,6 +54,9 @@ struct TransferSyntax {
 
 TransferSyntax transfer_syntax(std::string_view uid);
 
+// A text value without its padding of blanks and zeros.
+std::string trimmed_text(Bytes value);
+
 struct Element {
   Tag tag;
   Vr vr;

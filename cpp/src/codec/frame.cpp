@@ -26,6 +26,22 @@ void check_plausible_size(std::int64_t samples, std::int64_t codestream_bytes) {
   }
 }
 
+void check_same_picture(const char* kind, std::int64_t rows, std::int64_t columns, int components,
+                        int precision, const FrameFormat& format) {
+  const auto size = [](std::int64_t r, std::int64_t c, int samples) {
+    return std::to_string(r) + " x " + std::to_string(c) + " x " + std::to_string(samples);
+  };
+  const std::string name = std::string(kind) + " codestream of ";
+  if (rows != format.rows || columns != format.columns || components != format.samples) {
+    throw_malformed(name + size(rows, columns, components) + ", the header says " +
+                    size(format.rows, format.columns, format.samples));
+  }
+  if (precision > format.bits_allocated) {
+    throw_malformed(name + std::to_string(precision) + " bits a sample, BitsAllocated is " +
+                    std::to_string(format.bits_allocated));
+  }
+}
+
 void store_component(const std::int32_t* values, int component, const FrameFormat& format,
                      MutableBytes out) {
   const std::int64_t pixels = format.rows * format.columns;

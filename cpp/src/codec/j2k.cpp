@@ -208,17 +208,7 @@ void decode_j2k(Bytes codestream, const FrameFormat& format, MutableBytes out,
                 std::vector<std::string>& warnings) {
   codestream = j2k_codestream(codestream);
   const J2kHeader info = read_j2k_header(codestream);
-  if (info.rows != format.rows || info.columns != format.columns ||
-      info.components != format.samples) {
-    throw_malformed("J2K codestream of " + std::to_string(info.rows) + " x " +
-                    std::to_string(info.columns) + " x " + std::to_string(info.components) +
-                    ", the header says " + std::to_string(format.rows) + " x " +
-                    std::to_string(format.columns) + " x " + std::to_string(format.samples));
-  }
-  if (info.precision > format.bits_allocated) {
-    throw_malformed("J2K codestream of " + std::to_string(info.precision) +
-                    " bits a sample, BitsAllocated is " + std::to_string(format.bits_allocated));
-  }
+  check_same_picture("J2K", info.rows, info.columns, info.components, info.precision, format);
   check_plausible_size(format.sample_count(), static_cast<std::int64_t>(codestream.size()));
   check_plausible_structure(codestream);
 

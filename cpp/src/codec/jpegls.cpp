@@ -49,17 +49,8 @@ void decode(Bytes codestream, const FrameFormat& format, MutableBytes out) {
   }
   charls::jpegls_decoder decoder = open(codestream);
   const charls::frame_info& info = decoder.frame_info();
-  if (info.height != format.rows || info.width != format.columns ||
-      info.component_count != format.samples) {
-    throw_malformed("JPEG-LS codestream of " + std::to_string(info.height) + " x " +
-                    std::to_string(info.width) + " x " + std::to_string(info.component_count) +
-                    ", the header says " + std::to_string(format.rows) + " x " +
-                    std::to_string(format.columns) + " x " + std::to_string(format.samples));
-  }
-  if (info.bits_per_sample > format.bits_allocated) {
-    throw_malformed("JPEG-LS codestream of " + std::to_string(info.bits_per_sample) +
-                    " bits a sample, BitsAllocated is " + std::to_string(format.bits_allocated));
-  }
+  check_same_picture("JPEG-LS", info.height, info.width, info.component_count, info.bits_per_sample,
+                     format);
   check_plausible_size(format.sample_count(), static_cast<std::int64_t>(codestream.size()));
 
   const std::size_t coded_bytes = info.bits_per_sample > 8 ? 2 : 1;

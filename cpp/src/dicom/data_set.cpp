@@ -94,6 +94,12 @@ std::string Tag::text() const {
   return buffer.data();
 }
 
+std::string trimmed_text(Bytes value) {
+  std::string text(reinterpret_cast<const char*>(value.data()), value.size());
+  while (!text.empty() && (text.back() == '\0' || text.back() == ' ')) text.pop_back();
+  return text;
+}
+
 bool Vr::has_long_length() const {
   return contains(kLongVrs, *this) || !contains(kShortVrs, *this);
 }
@@ -303,11 +309,7 @@ Bytes DataSet::value(const Element& element) const {
 
 std::string DataSet::text(Tag tag) const {
   const Element* element = find(tag);
-  if (element == nullptr) return {};
-  const Bytes bytes = value(*element);
-  std::string out(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  while (!out.empty() && (out.back() == '\0' || out.back() == ' ')) out.pop_back();
-  return out;
+  return element == nullptr ? std::string() : trimmed_text(value(*element));
 }
 
 std::optional<std::int64_t> DataSet::integer(Tag tag) const {

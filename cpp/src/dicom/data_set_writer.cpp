@@ -9,22 +9,6 @@
 namespace spinekit {
 namespace {
 
-void append_u16(std::uint16_t value, Buffer& out) {
-  out.push_back(static_cast<std::uint8_t>(value & 0xFFU));
-  out.push_back(static_cast<std::uint8_t>(value >> 8U));
-}
-
-void append_u32(std::uint32_t value, Buffer& out) {
-  append_u16(static_cast<std::uint16_t>(value & 0xFFFFU), out);
-  append_u16(static_cast<std::uint16_t>(value >> 16U), out);
-}
-
-void append_item_header(Tag tag, std::uint32_t length, Buffer& out) {
-  append_u16(tag.group, out);
-  append_u16(tag.element, out);
-  append_u32(length, out);
-}
-
 void append_value(Bytes value, int word_bytes, bool swap, Buffer& out) {
   const std::size_t start = out.size();
   out.insert(out.end(), value.begin(), value.end());
@@ -37,12 +21,6 @@ void append_value(Bytes value, int word_bytes, bool swap, Buffer& out) {
 }
 
 bool is_group_length(Tag tag) { return tag.element == 0x0000; }
-
-std::string printable(Bytes bytes) {
-  std::string text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  while (!text.empty() && (text.back() == ' ' || text.back() == '\0')) text.pop_back();
-  return text;
-}
 
 // Whether a private dictionary's VR fits the length that the element really has.
 bool length_fits(Vr vr, std::int64_t length) {
@@ -104,7 +82,7 @@ class Rewriter {
 
  private:
   void frame_type(Bytes value) {
-    std::string text = printable(value);
+    std::string text = trimmed_text(value);
     if (text.starts_with("ORIGINAL")) text.replace(0, 8, "DERIVED");
     append_element({0x0008, 0x9007}, text_element(Vr("CS"), text), out_);
   }
@@ -180,8 +158,8 @@ class Rewriter {
     const Tag tag = element.tag;
     if (!tag.is_private() || encoding_.explicit_vr) return {};
     if (tag.element >= 0x0010 && tag.element <= 0x00FF) {
-      creators[tag] = printable(bytes_.subspan(static_cast<std::size_t>(element.offset),
-                                               static_cast<std::size_t>(element.length)));
+      creators[tag] = trimmed_text(bytes_.subspan(static_cast<std::size_t>(element.offset),
+                                                  static_cast<std::size_t>(element.length)));
       return {};
     }
     const auto block = static_cast<std::uint16_t>(tag.element >> 8U);
@@ -200,21 +178,29 @@ NewElement text_element(Vr vr, std::string_view text) {
 
 NewElement uint16_element(std::uint16_t value) {
   NewElement element{Vr("US"), {}};
-  append_u16(value, element.value);
+  append_integer(value, 2, element.value);
   return element;
 }
 
+void append_integer(std::uint64_t value, unsigned bytes, Buffer& out) {
+  for (unsigned i = 0; i < bytes; ++i) {
+    out.push_back(static_cast<std::uint8_t>(value >> (8U * i) & 0xFFU));
+  }
+}
+
+void append_item_header(Tag tag, std::uint32_t length, Buffer& out) {
+  append_integer(tag.group, 2, out);
+  append_integer(tag.element, 2, out);
+  append_integer(length, 4, out);
+}
+
 void append_header(Tag tag, Vr vr, std::uint32_t length, Buffer& out) {
-  append_u16(tag.group, out);
-  append_u16(tag.element, out);
+  append_integer(tag.group, 2, out);
+  append_integer(tag.element, 2, out);
   out.push_back(static_cast<std::uint8_t>(vr.first));
   out.push_back(static_cast<std::uint8_t>(vr.second));
-  if (vr.has_long_length()) {
-    append_u16(0, out);
-    append_u32(length, out);
-  } else {
-    append_u16(static_cast<std::uint16_t>(length), out);
-  }
+  if (vr.has_long_length()) append_integer(0, 2, out);
+  append_integer(length, vr.has_long_length() ? 4 : 2, out);
 }
 
 void append_element(Tag tag, const NewElement& element, Buffer& out) {

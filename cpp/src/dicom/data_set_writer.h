@@ -25,6 +25,10 @@ struct Edits {
   bool derive_frame_types = false;
 };
 
+// The lowest `bytes` bytes of `value`, little endian.
+void append_integer(std::uint64_t value, unsigned bytes, Buffer& out);
+// Of an item or a delimiter.
+void append_item_header(Tag tag, std::uint32_t length, Buffer& out);
 void append_header(Tag tag, Vr vr, std::uint32_t length, Buffer& out);
 void append_element(Tag tag, const NewElement& element, Buffer& out);
 

@@ -36,12 +36,7 @@ std::int64_t multiplicity(const std::string& text) {
 }
 
 void append_item(const Buffer& content, Buffer& out) {
-  for (const std::uint32_t part : {std::uint32_t{kItem.group} | std::uint32_t{kItem.element} << 16U,
-                                   static_cast<std::uint32_t>(content.size())}) {
-    for (unsigned i = 0; i < 4; ++i) {
-      out.push_back(static_cast<std::uint8_t>(part >> (8U * i) & 0xFFU));
-    }
-  }
+  append_item_header(kItem, static_cast<std::uint32_t>(content.size()), out);
   out.insert(out.end(), content.begin(), content.end());
 }
 
@@ -94,9 +89,9 @@ Buffer evidence_item(const DataSet& source, const std::string& sop_class,
 }
 
 bool contains_tag(Bytes encoded, Tag tag) {
-  const std::array<std::uint8_t, 4> bytes{
-      static_cast<std::uint8_t>(tag.group & 0xFFU), static_cast<std::uint8_t>(tag.group >> 8U),
-      static_cast<std::uint8_t>(tag.element & 0xFFU), static_cast<std::uint8_t>(tag.element >> 8U)};
+  Buffer bytes;
+  append_integer(tag.group, 2, bytes);
+  append_integer(tag.element, 2, bytes);
   return std::search(encoded.begin(), encoded.end(), bytes.begin(), bytes.end()) != encoded.end();
 }
 
@@ -142,10 +137,7 @@ std::optional<NewElement> with_shared_group(const DataSet& source, Tag tag,
 std::string current_text(const DataSet& source, const Edits& edits, Tag tag) {
   const auto edited = edits.elements.find(tag);
   if (edited == edits.elements.end()) return source.text(tag);
-  if (!edited->second) return {};
-  std::string text(edited->second->value.begin(), edited->second->value.end());
-  while (!text.empty() && text.back() == ' ') text.pop_back();
-  return text;
+  return edited->second ? trimmed_text(edited->second->value) : std::string();
 }
 
 // Appends to what the source, or an earlier call, says.
@@ -311,9 +303,7 @@ Buffer file_head(const DataSet& source, const std::string& transfer_syntax_uid,
   std::copy(source.preamble().begin(), source.preamble().end(), out.begin());
   for (const char c : {'D', 'I', 'C', 'M'}) out.push_back(static_cast<std::uint8_t>(c));
   NewElement length{Vr("UL"), {}};
-  for (unsigned i = 0; i < 4; ++i) {
-    length.value.push_back(static_cast<std::uint8_t>(group.size() >> (8U * i) & 0xFFU));
-  }
+  append_integer(group.size(), 4, length.value);
   append_element({0x0002, 0x0000}, length, out);
   out.insert(out.end(), group.begin(), group.end());
   return out;

@@ -10,20 +10,6 @@ constexpr std::int64_t kPixelDataHeaderBytes = 12;
 
 std::int64_t even(std::int64_t bytes) { return bytes + bytes % 2; }
 
-void append_item(Tag tag, std::uint32_t length, Buffer& out) {
-  for (const std::uint32_t part :
-       {std::uint32_t{tag.group} | std::uint32_t{tag.element} << 16U, length}) {
-    for (unsigned i = 0; i < 4; ++i)
-      out.push_back(static_cast<std::uint8_t>(part >> (8U * i) & 0xFFU));
-  }
-}
-
-void append_integer(std::uint64_t value, unsigned bytes, Buffer& out) {
-  for (unsigned i = 0; i < bytes; ++i) {
-    out.push_back(static_cast<std::uint8_t>(value >> (8U * i) & 0xFFU));
-  }
-}
-
 bool needs_extended_table(std::int64_t frames, std::int64_t payload) {
   return frames > 1 && payload + frames * kItemHeaderBytes >= std::int64_t{kUndefinedLength};
 }
@@ -49,7 +35,7 @@ Encapsulation::Encapsulation(const std::vector<std::int64_t>& codestream_bytes) 
   }
   append_header(kPixelData, Vr("OB"), kUndefinedLength, head_);
   const bool basic = frames > 1 && !extended;
-  append_item(kItem, basic ? static_cast<std::uint32_t>(4 * frames) : 0, head_);
+  append_item_header(kItem, basic ? static_cast<std::uint32_t>(4 * frames) : 0, head_);
   if (basic) {
     std::int64_t offset = 0;
     for (const std::int64_t bytes : codestream_bytes) {
@@ -72,13 +58,13 @@ std::int64_t Encapsulation::total_bytes(std::int64_t frames, std::int64_t payloa
 
 Buffer Encapsulation::fragment_header(std::int64_t codestream_bytes) {
   Buffer out;
-  append_item(kItem, static_cast<std::uint32_t>(even(codestream_bytes)), out);
+  append_item_header(kItem, static_cast<std::uint32_t>(even(codestream_bytes)), out);
   return out;
 }
 
 Buffer Encapsulation::sequence_end() {
   Buffer out;
-  append_item(kSequenceDelimiter, 0, out);
+  append_item_header(kSequenceDelimiter, 0, out);
   return out;
 }
 

@@ -123,16 +123,7 @@ class Rebuilder {
     if (!known) {
       throw_unsupported("JPEG codestream of " + std::to_string(precision) + " bits a sample");
     }
-    if (rows != format_.rows || columns != format_.columns || components != format_.samples) {
-      throw_malformed("JPEG codestream of " + std::to_string(rows) + " x " +
-                      std::to_string(columns) + " x " + std::to_string(components) +
-                      ", the header says " + std::to_string(format_.rows) + " x " +
-                      std::to_string(format_.columns) + " x " + std::to_string(format_.samples));
-    }
-    if (precision > format_.bits_allocated) {
-      throw_malformed("JPEG codestream of " + std::to_string(precision) +
-                      " bits a sample, BitsAllocated is " + std::to_string(format_.bits_allocated));
-    }
+    check_same_picture("JPEG", rows, columns, components, precision, format_);
     out_.precision = precision;
   }
 

@@ -49,6 +49,7 @@ std::string short_number(double value) {
 
 // The file around the pixel data.
 struct Envelope {
+  Edits edits;  // what was meant to change
   Buffer head;  // preamble, meta header, elements up to the pixel data
   Buffer tail;  // elements behind it
 };
@@ -87,7 +88,7 @@ class Job {
         native();
         break;
       case Target::kJ2kLossless:
-        lossless(encode({.reversible = true}));
+        lossless(lossless_envelope(), encode({.reversible = true}));
         break;
       case Target::kJ2kQuality:
         refuse_lossy_palette();
@@ -177,12 +178,12 @@ class Job {
     return edits;
   }
 
-  [[nodiscard]] Envelope envelope(const Edits& edits, std::string_view syntax_uid,
+  [[nodiscard]] Envelope envelope(Edits edits, std::string_view syntax_uid,
                                   const std::string& sop_instance_uid) const {
-    Envelope parts;
+    Envelope parts{.edits = std::move(edits), .head = {}, .tail = {}};
     parts.head = file_head(data_set_, std::string(syntax_uid), sop_instance_uid);
-    append_elements(data_set_, edits, {0, 0}, kPixelData, parts.head);
-    append_elements(data_set_, edits, kPixelData, {0xFFFF, 0xFFFF}, parts.tail);
+    append_elements(data_set_, parts.edits, {0, 0}, kPixelData, parts.head);
+    append_elements(data_set_, parts.edits, kPixelData, {0xFFFF, 0xFFFF}, parts.tail);
     return parts;
   }
 
@@ -203,11 +204,14 @@ class Job {
     return step;
   }
 
-  [[nodiscard]] Envelope lossy_envelope(double pixel_ratio, const std::string& how) const {
+  [[nodiscard]] Envelope lossy_envelope(const LossyStep& step) const {
     Edits edits = pixel_edits(true, false);
-    const LossyStep step = lossy_step(pixel_ratio, how);
     describe_lossy_step(data_set_, step, was_lossy(), edits);
-    return envelope(edits, kJ2kUid, step.sop_instance_uid);
+    return envelope(std::move(edits), kJ2kUid, step.sop_instance_uid);
+  }
+
+  [[nodiscard]] Envelope lossless_envelope() const {
+    return envelope(pixel_edits(true, true), kJ2kLosslessUid, image_.sop_instance_uid);
   }
 
   // ---- encoding
@@ -246,9 +250,7 @@ class Job {
 
   // ---- the four targets
 
-  void lossless(const std::vector<Buffer>& codestreams) {
-    const Envelope parts =
-        envelope(pixel_edits(true, true), kJ2kLosslessUid, image_.sop_instance_uid);
+  void lossless(const Envelope& parts, const std::vector<Buffer>& codestreams) {
     result_.lossless = true;
     write_encapsulated(parts, codestreams, kJ2kLosslessUid, 0);
   }
@@ -272,10 +274,9 @@ class Job {
     if (static_cast<double>(allowed) * options_.ratio > source_bytes) allowed -= 2;
     if (!options_.force_lossy && lossless_may_fit(allowed)) {
       const std::vector<Buffer> codestreams = encode({.reversible = true});
-      const Envelope parts =
-          envelope(pixel_edits(true, true), kJ2kLosslessUid, image_.sop_instance_uid);
+      const Envelope parts = lossless_envelope();
       if (size_of(parts.head) + encapsulated_bytes(codestreams) + size_of(parts.tail) <= allowed) {
-        lossless(codestreams);
+        lossless(parts, codestreams);
         return;
       }
     }
@@ -283,7 +284,7 @@ class Job {
     const std::string how = "file ratio " + short_number(options_.ratio);
     // As long as the numbers in it can get, so that the real one is never longer.
     constexpr double kWidestNumber = 999999.9999;
-    const Envelope widest = lossy_envelope(kWidestNumber, how);
+    const Envelope widest = lossy_envelope(lossy_step(kWidestNumber, how));
     const std::int64_t frames = store_.frames();
     const std::int64_t fixed = size_of(widest.head) + size_of(widest.tail) +
                                Encapsulation::total_bytes(frames, 0) + kPaddingHeaderBytes;
@@ -343,12 +344,11 @@ class Job {
 
   void write_lossy(const std::vector<Buffer>& codestreams, const std::string& how,
                    std::int64_t exact_bytes) {
-    const double achieved = pixel_ratio(codestreams);
-    const Envelope parts = lossy_envelope(achieved, how);
+    const LossyStep step = lossy_step(pixel_ratio(codestreams), how);
     result_.lossless = false;
     result_.derived = true;
-    result_.target_sop_instance_uid = lossy_step(achieved, how).sop_instance_uid;
-    write_encapsulated(parts, codestreams, kJ2kUid, exact_bytes);
+    result_.target_sop_instance_uid = step.sop_instance_uid;
+    write_encapsulated(lossy_envelope(step), codestreams, kJ2kUid, exact_bytes);
   }
 
   void native() {
@@ -364,7 +364,7 @@ class Job {
                   static_cast<std::uint32_t>(bytes + bytes % 2), parts.head);
     result_.target_pixel_bytes = bytes;
     result_.target_transfer_syntax = kExplicitLittleEndianUid;
-    put_in_place([&](const auto& write) {
+    put_in_place(parts.edits, [&](const auto& write) {
       write(parts.head);
       Buffer scratch;
       for (std::int64_t index = 0; index < store_.frames(); ++index) {
@@ -396,7 +396,7 @@ class Job {
     result_.padding_bytes = size_of(padding);
     result_.target_pixel_bytes = payload(codestreams);
     result_.target_transfer_syntax = syntax_uid;
-    put_in_place([&](const auto& write) {
+    put_in_place(parts.edits, [&](const auto& write) {
       write(parts.head);
       write(encapsulation.head());
       for (const Buffer& codestream : codestreams) {
@@ -413,7 +413,7 @@ class Job {
   // ---- writing and proof
 
   template <typename Produce>
-  void put_in_place(const Produce& produce) {
+  void put_in_place(const Edits& named, const Produce& produce) {
     const Stopwatch watch;
     AtomicFile file(target_path_);
     Sha256 hash;
@@ -426,19 +426,16 @@ class Job {
     result_.write_seconds = watch.seconds();
     cancel_.check();
     file.flush();
-    if (options_.verify) verify(file);
+    if (options_.verify) verify(file, named);
     file.commit(options_.overwrite);
   }
 
-  void verify(const AtomicFile& file) {
+  void verify(const AtomicFile& file, const Edits& named) {
     const Stopwatch watch;
     const Buffer back = file.read_back();
     if (sha256_hex(back) != result_.target_sha256) {
       throw_not_proved("the bytes on disk are not the bytes that were written");
     }
-    const bool encapsulated = result_.target_transfer_syntax != kExplicitLittleEndianUid;
-    Edits named = pixel_edits(encapsulated, !result_.derived);
-    if (result_.derived) describe_lossy_step(data_set_, {}, true, named);
     Proof proof = prove(back, data_set_, store_, named, result_.lossless, executor_, cancel_);
     result_.differences = proof.differences;
     result_.structural_similarity = proof.structural_similarity;

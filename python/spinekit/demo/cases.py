@@ -17,7 +17,6 @@ from spinekit.demo.series import write_series
 _MOST_SERIES = 6
 _MOST_FILES = 120
 _MOST_FORCED = 64 << 20  # bytes of a file without preamble that is still tried as DICOM
-_DICOM_SUFFIXES = (".dcm", ".dicom", ".dic", ".ima")
 
 _TAGS = [
     "SeriesInstanceUID",
@@ -208,7 +207,7 @@ def _link(files: list[_Found], folder: Path) -> dict[str, str]:
     names = {}
     for number, found in enumerate(files, 1):
         suffix = found.path.suffix.lower()
-        name = f"{number:04d}{suffix if suffix in _DICOM_SUFFIXES else ''}"
+        name = f"{number:04d}{suffix if suffix in _sources.DICOM_SUFFIXES else ''}"
         (folder / name).symlink_to(found.path)
         names[name] = found.name
     return names
