@@ -1,5 +1,5 @@
-// One frame: the first byte picks the codec and the format, the second the size.
-#include "dicom/gdcm_jpeg.h"
+// One frame: the first byte picks the codec, the format and the reduction, the second the size.
+#include "dicom/dicom_jpeg.h"
 #include "spinekit/codec.h"
 #include "spinekit/error.h"
 
@@ -29,10 +29,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   format.is_signed = (kind & 32U) != 0;
   std::vector<std::string> warnings;
   try {
-    spinekit::Buffer out(static_cast<std::size_t>(format.byte_count()));
+    const int reduction = (kind & 3U) == 0 ? static_cast<int>(kind >> 6U) : 0;
+    spinekit::Buffer out(
+        static_cast<std::size_t>(spinekit::reduced(format, reduction).byte_count()));
     switch (kind & 3U) {
       case 0:
-        spinekit::decode_j2k(codestream, format, out, warnings);
+        (void)spinekit::j2k_prefix_bytes(codestream, format, reduction);
+        spinekit::decode_j2k(codestream, format, out, warnings, reduction);
         break;
       case 1:
         (void)spinekit::jpegls_near(codestream);
@@ -42,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         spinekit::decode_rle(codestream, format, out);
         break;
       default:
-        spinekit::decode_jpeg(codestream, format, out);
+        spinekit::decode_jpeg(codestream, format, out, warnings);
         break;
     }
   } catch (const spinekit::Error&) {

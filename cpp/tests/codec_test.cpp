@@ -4,64 +4,15 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <numbers>
-#include <random>
 
 #include "codec/j2k_header.h"
-#include "dicom/gdcm_jpeg.h"
 #include "dicom_bytes.h"
+#include "frames.h"
 
 namespace {
 
 using namespace spinekit;
 using namespace spinekit::testing;
-
-FrameFormat format_of(std::int64_t rows, std::int64_t columns, int samples, int allocated,
-                      int stored, bool is_signed) {
-  FrameFormat format;
-  format.rows = rows;
-  format.columns = columns;
-  format.samples = samples;
-  format.bits_allocated = allocated;
-  format.bits_stored = stored;
-  format.is_signed = is_signed;
-  return format;
-}
-
-// A wave, some noise, and both ends of the stored range.
-Buffer test_frame(const FrameFormat& format) {
-  std::mt19937 random(7);
-  const std::int64_t least = format.is_signed ? -(std::int64_t{1} << (format.bits_stored - 1)) : 0;
-  const std::int64_t largest = least + (std::int64_t{1} << format.bits_stored) - 1;
-  Buffer out;
-  for (std::int64_t i = 0; i < format.sample_count(); ++i) {
-    const double wave = 0.5 + 0.4 * std::sin(static_cast<double>(i) * 0.05);
-    auto value = least + static_cast<std::int64_t>(wave * static_cast<double>(largest - least)) +
-                 static_cast<std::int64_t>(random() % 3);
-    if (i % 97 == 0) value = least;
-    if (i % 89 == 0) value = largest;
-    value = std::clamp(value, least, largest);
-    out.push_back(static_cast<std::uint8_t>(value & 0xFF));
-    if (format.bits_allocated == 16) out.push_back(static_cast<std::uint8_t>(value >> 8 & 0xFF));
-  }
-  return out;
-}
-
-std::vector<FrameFormat> formats() {
-  return {format_of(1, 1, 1, 8, 8, false),     format_of(17, 33, 1, 8, 8, false),
-          format_of(17, 33, 1, 8, 7, true),    format_of(40, 24, 3, 8, 8, false),
-          format_of(64, 65, 1, 16, 12, false), format_of(64, 65, 1, 16, 12, true),
-          format_of(31, 30, 1, 16, 16, false), format_of(31, 30, 1, 16, 16, true),
-          format_of(9, 300, 3, 16, 16, false), format_of(5, 5, 1, 8, 1, false)};
-}
-
-Buffer decoded_j2k(Bytes codestream, const FrameFormat& format) {
-  Buffer out(static_cast<std::size_t>(format.byte_count()));
-  std::vector<std::string> warnings;
-  decode_j2k(codestream, format, out, warnings);
-  CHECK(warnings.empty());
-  return out;
-}
 
 Buffer encoded_jpegls(const Buffer& frame, const FrameFormat& format, int near,
                       charls::interleave_mode mode) {
@@ -80,19 +31,6 @@ Buffer encoded_jpegls(const Buffer& frame, const FrameFormat& format, int near,
 const char* const kJpegLsExample =
     "FFD8 FFF7 000B 08 0004 0004 01 01 11 00 FFDA 0008 01 01 00 00 00 00"
     "C000006C80208E01C0000057400000 6EE6000001BC18000005D8000091 60 FFD9";
-
-// ISO/IEC 10918-1 lossless, predictor 1, one Huffman code: every difference is 0, so that every
-// sample is 2^(precision - 1) (H.1.2.1).
-Buffer flat_lossless_jpeg(int precision, int rows, int columns) {
-  const Encoder big{true, true};
-  const auto bytes = static_cast<std::size_t>((rows * columns + 7) / 8);
-  return hex("FFD8 FFC3 000B") + big.number(static_cast<std::uint64_t>(precision), 1) +
-         big.number(static_cast<std::uint64_t>(rows), 2) +
-         big.number(static_cast<std::uint64_t>(columns), 2) +
-         hex("01 01 11 00 FFC4 0014 00 01000000000000000000000000000000 00"
-             "FFDA 0008 01 01 00 01 00 00") +
-         Buffer(bytes, 0) + hex("FFD9");
-}
 
 }  // namespace
 
@@ -385,45 +323,6 @@ TEST_CASE("JPEG-LS refuses damage; data that end within a scan end at once") {
     decode_jpegls(whole, format_of(63, 64, 1, 8, 8, false), other);
   });
   check_refuses(ErrorCode::kMalformed, "JPEG-LS", [&] { (void)jpegls_near({}); });
-}
-
-// ---- JPEG
-
-TEST_CASE("lossless JPEG of equal differences is flat at half the range (10918-1 H.1.2.1)") {
-  for (const int precision : {8, 12, 16}) {
-    const FrameFormat format = format_of(5, 7, 1, precision > 8 ? 16 : 8, precision, false);
-    Buffer out(static_cast<std::size_t>(format.byte_count()), 0x55);
-    decode_jpeg(flat_lossless_jpeg(precision, 5, 7), format, out);
-    const int expected = 1 << (precision - 1);
-    Buffer flat;
-    for (int i = 0; i < 35; ++i) {
-      flat.push_back(static_cast<std::uint8_t>(expected & 0xFF));
-      if (precision > 8) flat.push_back(static_cast<std::uint8_t>(expected >> 8));
-    }
-    CHECK(out == flat);
-  }
-}
-
-TEST_CASE("JPEG comments and application segments are passed over, junk is refused") {
-  const FrameFormat format = format_of(5, 7, 1, 8, 8, false);
-  const Buffer plain = flat_lossless_jpeg(8, 5, 7);
-  const Buffer noted = hex("FFD8 FFE0 0004 4A46 FFFE 0004 6869") + copy_of(Bytes(plain).subspan(2));
-  Buffer out(35);
-  decode_jpeg(noted, format, out);
-  CHECK(out == Buffer(35, 128));
-  const auto refused = [&](const Buffer& bytes, const char* part) {
-    check_refuses(ErrorCode::kMalformed, part, [&] { decode_jpeg(bytes, format, out); });
-  };
-  refused({}, "SOI");
-  refused(hex("FFD8 FFD9"), "without a scan");
-  refused(hex("FFD8 00 00 FFD9"), "between two segments");
-  refused(hex("FFD8 FFC3 FFFF 08"), "cut off");
-  refused(flat_lossless_jpeg(8, 5, 8), "5 x 8 x 1");
-  refused(flat_lossless_jpeg(12, 5, 7), "12 bits");
-  refused(copy_of(Bytes(plain).first(plain.size() - 2)), "cut off");
-  check_refuses(ErrorCode::kUnsupported, "marker", [&] {
-    decode_jpeg(hex("FFD8 FFCA 000B 08 0005 0007 01 01 11 00 FFD9"), format, out);
-  });
 }
 
 TEST_CASE("a short codestream cannot claim a huge picture") {

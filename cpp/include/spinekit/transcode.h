@@ -14,10 +14,12 @@
 namespace spinekit {
 
 enum class Target {
-  kJ2kLossless,  // 5/3, 1.2.840.10008.1.2.4.90
-  kJ2kRatio,     // 9/7 to an exact file size, 1.2.840.10008.1.2.4.91; lossless where that suffices
-  kJ2kQuality,   // 9/7 to a PSNR in dB over 2^BitsAllocated - 1, as gdcmconv's --quality
-  kNative,       // decompressed, explicit VR little endian
+  kJ2kLossless,     // 5/3, 1.2.840.10008.1.2.4.90
+  kJpegLsLossless,  // 1.2.840.10008.1.2.4.80
+  kHtj2kLossless,   // 5/3, RPCL, 1.2.840.10008.1.2.4.202
+  kJ2kRatio,    // 9/7 to an exact file size, 1.2.840.10008.1.2.4.91; lossless where that suffices
+  kJ2kQuality,  // 9/7 to a PSNR in dB over 2^BitsAllocated - 1, as gdcmconv's --quality
+  kNative,      // decompressed, explicit VR little endian
 };
 
 struct TranscodeOptions {
@@ -51,7 +53,7 @@ struct Transcoded {
   std::int64_t pixel_bytes = 0;         // uncompressed, BitsAllocated a sample
   std::int64_t target_pixel_bytes = 0;  // codestreams, without item headers
   std::int64_t padding_bytes = 0;       // DataSetTrailingPadding, header included
-  int encodes = 0;                      // J2K encodes a frame
+  int encodes = 0;                      // encodes a frame
   Differences differences;              // when verified
   double structural_similarity = 0;     // when verified; NaN below 11 x 11
   std::string source_sha256;

@@ -1,10 +1,13 @@
 #include <charls/charls.h>
 #include <openjpeg.h>
 
+#include <bit>
 #include <cstring>
 
+#include "htj2k.h"
 #include "spinekit/codec.h"
 #include "spinekit/error.h"
+#include "spinekit/jpeg.h"
 
 namespace spinekit {
 
@@ -15,6 +18,18 @@ std::int64_t FrameFormat::sample_count() const {
 
 std::int64_t FrameFormat::byte_count() const {
   return checked_product(sample_count(), bits_allocated / 8, "bytes of a frame");
+}
+
+FrameFormat reduced(const FrameFormat& format, int reduction) {
+  constexpr int kMost = 32;  // decompositions of a J2K codestream
+  if (reduction < 0 || reduction > kMost) {
+    throw_argument("reduction is " + std::to_string(reduction) + ", expected 0 to 32");
+  }
+  const std::int64_t step = std::int64_t{1} << reduction;
+  FrameFormat out = format;
+  out.rows = (format.rows + step - 1) / step;
+  out.columns = (format.columns + step - 1) / step;
+  return out;
 }
 
 void check_plausible_size(std::int64_t samples, std::int64_t codestream_bytes) {
@@ -42,22 +57,43 @@ void check_same_picture(const char* kind, std::int64_t rows, std::int64_t column
   }
 }
 
-void store_component(const std::int32_t* values, int component, const FrameFormat& format,
-                     MutableBytes out) {
-  const std::int64_t pixels = format.rows * format.columns;
-  const auto stride = static_cast<std::int64_t>(format.samples);
+void wrap_values(std::int32_t* values, std::int64_t count, int precision, bool is_signed) {
+  const unsigned shift = 32U - static_cast<unsigned>(precision);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const auto bits = static_cast<std::uint32_t>(values[i]) << shift;
+    values[i] = is_signed ? static_cast<std::int32_t>(bits) >> shift
+                          : static_cast<std::int32_t>(bits >> shift);
+  }
+}
+
+void store_values(const std::int32_t* values, std::int64_t count, std::int64_t first_pixel,
+                  int component, const FrameFormat& format, MutableBytes out) {
+  const std::int64_t stride = format.samples;
+  const std::int64_t start = first_pixel * stride + component;
   if (format.bits_allocated == 8) {
-    std::uint8_t* target = out.data() + component;
-    for (std::int64_t i = 0; i < pixels; ++i) {
-      target[i * stride] = static_cast<std::uint8_t>(values[i]);
+    std::uint8_t* target = out.data() + start;
+    if (stride == 1) {
+      for (std::int64_t i = 0; i < count; ++i) target[i] = static_cast<std::uint8_t>(values[i]);
+    } else {
+      for (std::int64_t i = 0; i < count; ++i) {
+        target[i * stride] = static_cast<std::uint8_t>(values[i]);
+      }
     }
     return;
   }
-  std::uint8_t* target = out.data() + std::ptrdiff_t{2} * component;
-  for (std::int64_t i = 0; i < pixels; ++i) {
-    const auto value = static_cast<std::uint16_t>(values[i]);
-    target[2 * i * stride] = static_cast<std::uint8_t>(value & 0xFFU);
-    target[2 * i * stride + 1] = static_cast<std::uint8_t>(value >> 8U);
+  // The compiler makes vectors of this loop only where the samples are adjacent.
+  static_assert(std::endian::native == std::endian::little);
+  std::uint8_t* target = out.data() + 2 * start;
+  if (stride == 1) {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto value = static_cast<std::uint16_t>(values[i]);
+      std::memcpy(target + 2 * i, &value, 2);
+    }
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) {
+      const auto value = static_cast<std::uint16_t>(values[i]);
+      std::memcpy(target + 2 * i * stride, &value, 2);
+    }
   }
 }
 
@@ -85,12 +121,16 @@ void store_samples(Bytes decoded, int precision, bool planar, const FrameFormat&
       component[i] = sign_extends ? static_cast<std::int32_t>(bits << shift) >> shift
                                   : static_cast<std::int32_t>(bits);
     }
-    store_component(component.data(), static_cast<int>(c), format, out);
+    store_values(component.data(), static_cast<std::int64_t>(pixels), 0, static_cast<int>(c),
+                 format, out);
   }
 }
 
 std::vector<std::pair<std::string, std::string>> codec_versions() {
-  return {{"OpenJPEG", opj_version()}, {"CharLS", charls_get_version_string()}};
+  return {{"OpenJPEG", opj_version()},
+          {"OpenJPH", openjph_version()},
+          {"libjpeg-turbo", libjpeg_version()},
+          {"CharLS", charls_get_version_string()}};
 }
 
 }  // namespace spinekit

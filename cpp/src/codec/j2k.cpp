@@ -5,7 +5,9 @@
 #include <cstring>
 #include <memory>
 
+#include "htj2k.h"
 #include "j2k_header.h"
+#include "j2k_packets.h"
 #include "spinekit/error.h"
 
 namespace spinekit {
@@ -204,17 +206,13 @@ Buffer encode_j2k(Bytes frame, const FrameFormat& format, const J2kEncoding& enc
   return std::move(writer.bytes);
 }
 
-void decode_j2k(Bytes codestream, const FrameFormat& format, MutableBytes out,
-                std::vector<std::string>& warnings) {
-  codestream = j2k_codestream(codestream);
-  const J2kHeader info = read_j2k_header(codestream);
-  check_same_picture("J2K", info.rows, info.columns, info.components, info.precision, format);
-  check_plausible_size(format.sample_count(), static_cast<std::int64_t>(codestream.size()));
-  check_plausible_structure(codestream);
+namespace {
 
+void decode_with_openjpeg(Bytes codestream, const J2kHeader& info, const FrameFormat& format,
+                          MutableBytes out, Messages& messages, int reduction) {
   opj_dparameters_t parameters;
   opj_set_default_decoder_parameters(&parameters);
-  Messages messages;
+  parameters.cp_reduce = static_cast<OPJ_UINT32>(reduction);
   const CodecPtr codec(opj_create_decompress(OPJ_CODEC_J2K));
   if (!codec) throw_resource("OpenJPEG gave no decoder");
   listen(codec.get(), messages);
@@ -244,17 +242,82 @@ void decode_j2k(Bytes codestream, const FrameFormat& format, MutableBytes out,
         component.h != static_cast<OPJ_UINT32>(format.rows)) {
       throw_malformed("J2K codestream: component " + std::to_string(c) + " did not decode whole");
     }
-    if (wrap) {
-      const unsigned shift = 32U - static_cast<unsigned>(info.precision);
-      for (std::int64_t i = 0; i < pixels; ++i) {
-        const auto bits = static_cast<std::uint32_t>(component.data[i]) << shift;
-        component.data[i] = format.is_signed ? static_cast<std::int32_t>(bits) >> shift
-                                             : static_cast<std::int32_t>(bits >> shift);
-      }
-    }
-    store_component(component.data, c, format, out);
+    if (wrap) wrap_values(component.data, pixels, info.precision, format.is_signed);
+    store_values(component.data, pixels, 0, c, format, out);
   }
+}
+
+J2kHeader checked_header(Bytes codestream, const FrameFormat& format, int reduction) {
+  const J2kHeader info = read_j2k_header(codestream);
+  check_same_picture("J2K", info.rows, info.columns, info.components, info.precision, format);
+  return check_reduction(codestream, reduction);
+}
+
+// A codestream of HT blocks whose every block was looked at.
+j2k::Codestream checked_packets(Bytes codestream, int reduction) {
+  std::optional<j2k::Codestream> packets = j2k::read_packets(codestream);
+  if (!packets) {
+    throw_unsupported(
+        "HTJ2K codestream with coding styles of its own for a tile or a component, several layers, "
+        "or "
+        "packet headers apart from their packets: these are not decoded");
+  }
+  if (!packets->whole && (reduction == 0 || !packets->cut)) {
+    throw_malformed("J2K codestream does not decode: data are missing");
+  }
+  check_blocks(*packets);
+  return std::move(*packets);
+}
+
+}  // namespace
+
+void decode_j2k(Bytes codestream, const FrameFormat& format, MutableBytes out,
+                std::vector<std::string>& warnings, int reduction) {
+  codestream = j2k_codestream(codestream);
+  const J2kHeader info = checked_header(codestream, format, reduction);
+  const FrameFormat picture = reduced(format, reduction);
+  if (static_cast<std::int64_t>(out.size()) != picture.byte_count()) {
+    throw_argument("J2K frame at reduction " + std::to_string(reduction) + " has " +
+                   std::to_string(picture.byte_count()) + " bytes, the buffer " +
+                   std::to_string(out.size()));
+  }
+  check_plausible_size(picture.sample_count(), static_cast<std::int64_t>(codestream.size()));
+  check_plausible_structure(codestream);
+
+  std::optional<j2k::Codestream> packets;
+  if (info.high_throughput) {
+    packets = checked_packets(codestream, reduction);
+    if (decode_htj2k(*packets, info, picture, out, reduction)) return;
+  } else if (reduction > 0) {
+    packets = j2k::read_packets(codestream);
+  }
+  Buffer completed;
+  if (reduction > 0 && packets && packets->cut) {
+    // OpenJPEG 2.5.0 reads memory that it has freed when it is let to tolerate missing data.
+    completed = j2k::rebuild(*packets, packets->style.levels - reduction);
+    codestream = completed;
+  }
+  Messages messages;
+  decode_with_openjpeg(codestream, info, picture, out, messages, reduction);
   warnings.insert(warnings.end(), messages.warnings.begin(), messages.warnings.end());
+}
+
+std::int64_t j2k_prefix_bytes(Bytes codestream, const FrameFormat& format, int reduction) {
+  const auto size = static_cast<std::int64_t>(codestream.size());
+  const Bytes inner = j2k_codestream(codestream);
+  (void)checked_header(inner, format, reduction);
+  check_plausible_structure(inner);
+  const std::optional<j2k::Codestream> packets = j2k::read_packets(inner);
+  if (reduction == 0 || !packets || !packets->whole) return size;
+  std::int64_t needed = 0;
+  for (const j2k::Tile& tile : packets->tiles) {
+    for (const j2k::Packet& packet : tile.packets) {
+      if (packet.resolution > packets->style.levels - reduction) continue;
+      const std::uint8_t* end = packet.body.data() + packet.body.size();
+      needed = std::max<std::int64_t>(needed, end - codestream.data());
+    }
+  }
+  return needed;
 }
 
 }  // namespace spinekit

@@ -3,43 +3,15 @@
 #include <algorithm>
 #include <array>
 
+#include "j2k_syntax.h"
 #include "spinekit/error.h"
 
 namespace spinekit {
 namespace {
 
-// ISO/IEC 15444-1 table A.2; CAP: 15444-15.
-constexpr std::uint16_t kSoc = 0xFF4F;
-constexpr std::uint16_t kCap = 0xFF50;
-constexpr std::uint16_t kSiz = 0xFF51;
-constexpr std::uint16_t kCod = 0xFF52;
-constexpr std::uint16_t kCoc = 0xFF53;
-constexpr std::uint16_t kSot = 0xFF90;
-constexpr std::uint16_t kSod = 0xFF93;
+using namespace j2k;
 
-class Cursor {
- public:
-  explicit Cursor(Bytes bytes) : bytes_(bytes) {}
-  std::uint32_t take(int size) {
-    if (static_cast<std::size_t>(size) > bytes_.size() - position_) {
-      throw_malformed("J2K codestream: the header is cut off");
-    }
-    std::uint32_t value = 0;
-    for (int i = 0; i < size; ++i) value = (value << 8U) | bytes_[position_++];
-    return value;
-  }
-  [[nodiscard]] std::size_t position() const { return position_; }
-  void move_to(std::size_t position) {
-    if (position > bytes_.size()) throw_malformed("J2K codestream: the header is cut off");
-    position_ = position;
-  }
-
- private:
-  Bytes bytes_;
-  std::size_t position_ = 0;
-};
-
-std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+constexpr int kMostLevels = 32;
 
 // What a decoder takes memory and time for before it has seen any data.
 struct Structure {
@@ -54,6 +26,8 @@ struct Structure {
 
 struct MainHeader {
   J2kHeader image;
+  std::int64_t x0 = 0;  // of the image on the reference grid
+  std::int64_t y0 = 0;
   std::int64_t tiles = 1;
   std::int64_t tile_rows = 0;  // of the largest tile, within the image
   std::int64_t tile_columns = 0;
@@ -65,16 +39,18 @@ struct MainHeader {
 
 // One component, from the SPcod or SPcoc parameters at the cursor (ISO/IEC 15444-1 A.6.1).
 Structure read_component_style(Cursor& cursor, bool own_precincts, std::int64_t rows,
-                               std::int64_t columns, bool& reversible) {
+                               std::int64_t columns, J2kHeader& image) {
   const std::uint32_t levels = cursor.take(1);
-  if (levels > 32) throw_malformed("J2K codestream: more than 32 decomposition levels");
+  if (levels > kMostLevels) throw_malformed("J2K codestream: more than 32 decomposition levels");
+  image.decompositions = std::min(image.decompositions, static_cast<int>(levels));
   const std::uint32_t block_width = cursor.take(1) + 2;
   const std::uint32_t block_height = cursor.take(1) + 2;
   if (block_width > 10 || block_height > 10) {
     throw_malformed("J2K codestream: code-blocks beyond 1024 samples a side");
   }
-  (void)cursor.take(1);  // code-block style
-  reversible = cursor.take(1) == 1;
+  // OpenJPEG takes blocks for HT ones by their style alone, with or without CAP.
+  if ((cursor.take(1) & kHighThroughputBlocks) != 0) image.high_throughput = true;
+  image.reversible = cursor.take(1) == 1;
   Structure structure;
   for (std::uint32_t r = 0; r <= levels; ++r) {
     std::uint32_t size = 0xFF;
@@ -108,15 +84,19 @@ Structure read_coding_style(Cursor& cursor, std::uint32_t marker, const MainHead
   if (marker == kCoc) (void)cursor.take(1);  // component; one byte, as there are fewer than 257
   const bool own_precincts = (cursor.take(1) & 1U) != 0;
   if (marker == kCoc) {
-    bool reversible = false;
-    return read_component_style(cursor, own_precincts, rows, columns, reversible);
+    J2kHeader component = image;
+    const Structure structure =
+        read_component_style(cursor, own_precincts, rows, columns, component);
+    image.decompositions = component.decompositions;
+    image.high_throughput = component.high_throughput;
+    return structure;
   }
   (void)cursor.take(1);  // progression order
   layers = cursor.take(2);
   if (layers < 1) throw_malformed("J2K codestream without layers");
   image.color_transform = cursor.take(1) != 0;
   Structure structure;
-  structure.add(read_component_style(cursor, own_precincts, rows, columns, image.reversible),
+  structure.add(read_component_style(cursor, own_precincts, rows, columns, image),
                 image.components);
   return structure;
 }
@@ -128,6 +108,7 @@ MainHeader read_main_header(Bytes codestream) {
   }
   MainHeader header;
   J2kHeader& image = header.image;
+  image.decompositions = kMostLevels;
   const std::size_t siz = cursor.position();
   const std::uint32_t siz_length = cursor.take(2);
   (void)cursor.take(2);  // Rsiz
@@ -144,6 +125,8 @@ MainHeader read_main_header(Bytes codestream) {
       tile_x0 + tile_width <= x0 || tile_y0 + tile_height <= y0 || image.components == 0) {
     throw_malformed("J2K codestream: impossible sizes in SIZ");
   }
+  header.x0 = x0;
+  header.y0 = y0;
   image.columns = x1 - x0;
   image.rows = y1 - y0;
   constexpr std::int64_t kLongestSide = 65535;  // Rows and Columns are US
@@ -198,15 +181,24 @@ MainHeader read_main_header(Bytes codestream) {
   return header;
 }
 
+// Whether the headers of the tile-part at `position` are all there.
+bool reaches_data(Bytes codestream, std::size_t position) {
+  std::size_t at = position + kSotBytes;
+  while (at + 4 <= codestream.size()) {
+    if (codestream[at] == 0xFF && codestream[at + 1] == (kSod & 0xFFU)) return true;
+    at += 2 + static_cast<std::size_t>(codestream[at + 2] << 8U | codestream[at + 3]);
+  }
+  return false;
+}
+
 // The headers of tile-parts may change the coding style for their tile. Whatever is damaged or cut
 // short behind one is left to the decoder.
 void read_tile_part_headers(Bytes codestream, MainHeader& header) {
-  constexpr std::size_t kSotBytes = 12;
   std::size_t position = header.first_tile_part;
   while (codestream.size() - position > kSotBytes) {
     Cursor cursor(codestream);
     cursor.move_to(position);
-    if (cursor.take(2) != kSot) return;
+    if (cursor.take(2) != kSot || !reaches_data(codestream, position)) return;
     (void)cursor.take(4);  // Lsot, Isot
     const std::size_t tile_part_bytes = cursor.take(4);
     cursor.move_to(position + kSotBytes);
@@ -221,6 +213,8 @@ void read_tile_part_headers(Bytes codestream, MainHeader& header) {
       if (marker == kCod || marker == kCoc) {
         J2kHeader image = header.image;
         tile.add(read_coding_style(cursor, marker, header, true, layers, image), 1);
+        header.image.decompositions = std::min(header.image.decompositions, image.decompositions);
+        header.image.high_throughput = header.image.high_throughput || image.high_throughput;
       }
       cursor.move_to(start + length);
     }
@@ -244,16 +238,51 @@ Bytes j2k_codestream(Bytes bytes) {
   return bytes;
 }
 
+J2kHeader check_reduction(Bytes codestream, int reduction) {
+  MainHeader header = read_main_header(codestream);
+  read_tile_part_headers(codestream, header);
+  const J2kHeader& image = header.image;
+  if (reduction < 0 || reduction > image.decompositions) {
+    throw_argument("J2K reduction " + std::to_string(reduction) + ", this codestream has 0 to " +
+                   std::to_string(image.decompositions));
+  }
+  // A resolution holds the multiples of 2^reduction on the reference grid (15444-1 B-14).
+  const std::int64_t step = std::int64_t{1} << reduction;
+  const auto covered = [step](std::int64_t start, std::int64_t size) {
+    return ceil_div(start + size, step) - ceil_div(start, step);
+  };
+  if (covered(header.x0, image.columns) != ceil_div(image.columns, step) ||
+      covered(header.y0, image.rows) != ceil_div(image.rows, step)) {
+    throw_unsupported("J2K codestream whose image begins at (" + std::to_string(header.x0) + ", " +
+                      std::to_string(header.y0) + ") of its grid: at reduction " +
+                      std::to_string(reduction) + " it has another size; decode it whole");
+  }
+  return image;
+}
+
 J2kHeader read_j2k_header(Bytes codestream) {
   return read_main_header(j2k_codestream(codestream)).image;
 }
+
+namespace {
+
+// A tile has a packet for each layer, component, and resolution that is not empty.
+std::int64_t least_packets_of_tiles(const MainHeader& header) {
+  const std::int64_t side = std::min(header.tile_rows, header.tile_columns);
+  std::int64_t resolutions = 0;
+  for (int r = 0; r <= header.image.decompositions; ++r) resolutions += side >> r > 0 ? 1 : 0;
+  return header.tiles * header.image.components * resolutions * header.layers;
+}
+
+}  // namespace
 
 void check_plausible_structure(Bytes codestream) {
   MainHeader header = read_main_header(codestream);
   read_tile_part_headers(codestream, header);
   const auto size = static_cast<std::int64_t>(codestream.size());
   const std::int64_t packets =
-      std::max(header.structure.packets * header.layers, header.worst_tile_part.packets);
+      std::max({header.structure.packets * header.layers, least_packets_of_tiles(header),
+                header.worst_tile_part.packets});
   const std::int64_t blocks = std::max(header.structure.blocks, header.worst_tile_part.blocks);
   // What is let through even if the codestream is merely cut short. OpenJPEG 2.5.0 keeps about
   // 9 KB a tile and 0.5 KB a code-block.

@@ -12,4 +12,9 @@ Bytes j2k_codestream(Bytes bytes);
 // decoder would take memory for nothing.
 void check_plausible_structure(Bytes codestream);
 
+// Throws where the codestream has not so many decompositions, or where an image offset gives the
+// reduced picture another size than reduced() says. Unlike read_j2k_header(), the header that comes
+// back also knows the headers of tile-parts.
+J2kHeader check_reduction(Bytes codestream, int reduction);
+
 }  // namespace spinekit

@@ -53,11 +53,31 @@ void decode(Bytes codestream, const FrameFormat& format, MutableBytes out) {
                      format);
   check_plausible_size(format.sample_count(), static_cast<std::int64_t>(codestream.size()));
 
-  const std::size_t coded_bytes = info.bits_per_sample > 8 ? 2 : 1;
-  Buffer decoded(static_cast<std::size_t>(format.sample_count()) * coded_bytes);
+  const int coded_bits = info.bits_per_sample > 8 ? 16 : 8;
+  const bool planar =
+      format.samples > 1 && decoder.interleave_mode() == charls::interleave_mode::none;
+  const bool extends_sign = format.is_signed && info.bits_per_sample < format.bits_allocated;
+  if (coded_bits == format.bits_allocated && !planar && !extends_sign) {
+    decoder.decode(out.data(), out.size());
+    return;
+  }
+  Buffer decoded(static_cast<std::size_t>(format.sample_count() * coded_bits / 8));
   decoder.decode(decoded.data(), decoded.size());
-  const bool planar = decoder.interleave_mode() == charls::interleave_mode::none;
   store_samples(decoded, info.bits_per_sample, planar, format, out);
+}
+
+// JPEG-LS knows no signs. Of signed samples all the allocated bits are coded, as DCMTK and GDCM do:
+// neither extends the sign of fewer bits when it decompresses.
+int coded_precision(const FrameFormat& format) {
+  return format.is_signed ? format.bits_allocated : format.bits_stored;
+}
+
+// The low byte of each sample.
+Buffer low_bytes(Bytes frame) {
+  Buffer out;
+  out.reserve(frame.size() / 2);
+  for (std::size_t i = 0; i < frame.size(); i += 2) out.push_back(frame[i]);
+  return out;
 }
 
 }  // namespace
@@ -82,6 +102,34 @@ void decode_jpegls(Bytes codestream, const FrameFormat& format, MutableBytes out
     refuse(failure);
   } catch (const std::bad_alloc&) {
     throw_resource("no memory for a JPEG-LS frame");
+  }
+}
+
+Buffer encode_jpegls(Bytes frame, const FrameFormat& format) {
+  if (static_cast<std::int64_t>(frame.size()) != format.byte_count()) {
+    throw_argument("JPEG-LS frame of " + std::to_string(frame.size()) + " bytes, expected " +
+                   std::to_string(format.byte_count()));
+  }
+  const int precision = coded_precision(format);
+  if (precision < 2) {
+    throw_unsupported("JPEG-LS begins at 2 bits a sample, BitsStored is 1; use codec j2k");
+  }
+  // CharLS takes samples of at most 8 bits from one byte.
+  Buffer narrow;
+  if (precision <= 8 && format.bits_allocated == 16) narrow = low_bytes(frame);
+  const Bytes samples = narrow.empty() ? frame : Bytes(narrow);
+  try {
+    charls::jpegls_encoder encoder;
+    encoder.frame_info({static_cast<std::uint32_t>(format.columns),
+                        static_cast<std::uint32_t>(format.rows), precision, format.samples});
+    encoder.interleave_mode(format.samples == 1 ? charls::interleave_mode::none
+                                                : charls::interleave_mode::sample);
+    Buffer out(encoder.estimated_destination_size());
+    encoder.destination(out);
+    out.resize(encoder.encode(samples.data(), samples.size()));
+    return out;
+  } catch (const charls::jpegls_error& failure) {
+    throw_resource(std::string("CharLS could not encode the frame: ") + failure.what());
   }
 }
 

@@ -123,6 +123,8 @@ void ElementScanner::need(std::int64_t count, const char* what) const {
                     std::to_string(count) + " bytes, " + std::to_string(end_ - position_) +
                     " are left");
   }
+  const auto held = static_cast<std::int64_t>(bytes_.size());
+  if (position_ + count > held) throw HeadTooShort{position_ + count};
 }
 
 std::uint16_t ElementScanner::u16(std::int64_t at) const {
@@ -152,7 +154,7 @@ Tag ElementScanner::next_item(std::uint32_t& length) {
 
 Element ElementScanner::next() { return next_at_depth(0); }
 
-Element ElementScanner::next_at_depth(int depth) {
+Element ElementScanner::next_header(bool may_be_cut) {
   need(8, "an element header");
   const std::int64_t header = position_;
   Element element{.tag = peek_tag(), .vr = {}};
@@ -182,19 +184,28 @@ Element ElementScanner::next_at_depth(int depth) {
   }
   element.offset = position_;
   if (length != kUndefinedLength) {
-    if (length > end_ - position_) {
+    if (length > end_ - position_ && !may_be_cut) {
       throw_malformed("cut off, or a wrong length: element " + element.tag.text() +
                       at_offset(header) + " claims " + std::to_string(length) + " bytes, " +
                       std::to_string(end_ - position_) + " are left");
     }
-    element.length = length;
-    position_ += length;
+    element.length = std::min<std::int64_t>(length, end_ - position_);
     return element;
   }
   element.undefined_length = true;
+  element.length = end_ - position_;
   if (element.vr != Vr("SQ") && element.vr != Vr("UN") && element.tag != kPixelData) {
     throw_malformed("element " + element.tag.text() + at_offset(header) +
                     " has an undefined length but is no sequence");
+  }
+  return element;
+}
+
+Element ElementScanner::next_at_depth(int depth) {
+  Element element = next_header();
+  if (!element.undefined_length) {
+    position_ += element.length;
+    return element;
   }
   // PS3.5 6.2.2: a sequence of unknown VR is implicit VR little endian inside.
   const Encoding inner = element.vr == Vr("UN") ? Encoding{false, false} : encoding_;
@@ -235,14 +246,23 @@ void ElementScanner::skip_undefined_item(int depth) {
 
 // ---- DataSet
 
-DataSet::DataSet(Bytes file) : file_(file) {
+DataSet::DataSet(Bytes file) : file_bytes_(static_cast<std::int64_t>(file.size())), file_(file) {
+  read(file);
+}
+
+DataSet::DataSet(Bytes head, std::int64_t file_bytes)
+    : file_bytes_(file_bytes), head_only_(true), file_(head) {
+  read(head);
+}
+
+void DataSet::read(Bytes file) {
   constexpr std::int64_t kPreambleBytes = 128;
   constexpr std::array<std::uint8_t, 4> kPrefix{'D', 'I', 'C', 'M'};
   if (file.empty()) throw_malformed("the file is empty");
   if (file.size() >= kPreambleBytes + kPrefix.size() &&
       std::equal(kPrefix.begin(), kPrefix.end(), file.begin() + kPreambleBytes)) {
     preamble_ = file.first(kPreambleBytes);
-    read_meta(file, kPreambleBytes + kPrefix.size());
+    read_meta(kPreambleBytes + kPrefix.size());
     return;
   }
   // Without a preamble only a data set that begins as they all do is believed.
@@ -250,7 +270,7 @@ DataSet::DataSet(Bytes file) : file_(file) {
     throw_malformed("no DICOM file: 'DICM' is missing at byte 128");
   }
   if (file[0] == 0x02) {
-    read_meta(file, 0);
+    read_meta(0);
     return;
   }
   const bool explicit_vr =
@@ -260,19 +280,24 @@ DataSet::DataSet(Bytes file) : file_(file) {
   read_body();
 }
 
-void DataSet::read_meta(Bytes file, std::size_t start) {
-  ElementScanner scanner(file, {true, false}, static_cast<std::int64_t>(start),
-                         static_cast<std::int64_t>(file.size()));
+void DataSet::read_meta(std::size_t start) {
+  ElementScanner scanner(file_, {true, false}, static_cast<std::int64_t>(start), file_bytes_);
   while (!scanner.at_end() && scanner.peek_tag().group == 0x0002) {
     if (meta_.size() > 256) throw_malformed("more than 256 elements of group 0002");
     meta_.push_back(scanner.next());
+    if (scanner.position() > static_cast<std::int64_t>(file_.size())) {
+      throw HeadTooShort{scanner.position()};
+    }
   }
   sort_by_tag(meta_);
   const std::string uid = text({0x0002, 0x0010});
   if (uid.empty()) throw_malformed("no TransferSyntaxUID (0002,0010)");
   syntax_ = transfer_syntax(uid);
-  const Bytes rest = file.subspan(static_cast<std::size_t>(scanner.position()));
+  body_offset_ = scanner.position();
+  const Bytes rest = file_.subspan(static_cast<std::size_t>(body_offset_));
   if (syntax_.deflated) {
+    if (static_cast<std::int64_t>(file_.size()) < file_bytes_)
+      throw HeadTooShort{file_bytes_, true};
     inflated_ = inflate_all(rest);
     body_ = inflated_;
   } else {
@@ -282,14 +307,26 @@ void DataSet::read_meta(Bytes file, std::size_t start) {
 }
 
 void DataSet::read_body() {
-  ElementScanner scanner(body_, {syntax_.explicit_vr, syntax_.big_endian}, 0,
-                         static_cast<std::int64_t>(body_.size()));
-  while (!scanner.at_end()) {
-    if (elements_.size() >= kMostElements) throw_malformed("more than 1,048,576 elements");
-    elements_.push_back(scanner.next());
-    if (elements_.back().tag.group == 0x0002) {
-      throw_malformed("element " + elements_.back().tag.text() + " behind the meta header");
+  const auto held = static_cast<std::int64_t>(body_.size());
+  const std::int64_t end = syntax_.deflated ? held : file_bytes_ - body_offset_;
+  const std::int64_t before_body = syntax_.deflated ? 0 : body_offset_;
+  ElementScanner scanner(body_, {syntax_.explicit_vr, syntax_.big_endian}, 0, end);
+  try {
+    while (!scanner.at_end()) {
+      if (elements_.size() >= kMostElements) throw_malformed("more than 1,048,576 elements");
+      if (head_only_ && scanner.peek_tag() == kPixelData) {
+        // Its frames, as far as they are there, are worth more than an error for all.
+        elements_.push_back(scanner.next_header(true));
+        break;
+      }
+      elements_.push_back(scanner.next());
+      if (scanner.position() > held) throw HeadTooShort{scanner.position()};
+      if (elements_.back().tag.group == 0x0002) {
+        throw_malformed("element " + elements_.back().tag.text() + " behind the meta header");
+      }
     }
+  } catch (const HeadTooShort& head) {
+    throw HeadTooShort{before_body + head.needed, head.whole};
   }
   sort_by_tag(elements_);
 }

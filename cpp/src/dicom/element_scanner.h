@@ -20,6 +20,7 @@ struct Encoding {
 
 class ElementScanner {
  public:
+  // `bytes` may end before `end` does: reading on from there throws HeadTooShort.
   ElementScanner(Bytes bytes, Encoding encoding, std::int64_t position, std::int64_t end)
       : bytes_(bytes), encoding_(encoding), position_(position), end_(end) {}
 
@@ -30,6 +31,9 @@ class ElementScanner {
   // Reads a header and steps over its value. Implicit VR gives VR "UN" here, "SQ" for undefined
   // lengths; the dictionary is not this class's business.
   Element next();
+  // The same, but stays before the value; an undefined length is given as what is left, and so is,
+  // where it `may_be_cut`, one that claims more.
+  Element next_header(bool may_be_cut = false);
   // For items and delimiters: tag and 32-bit length.
   Tag next_item(std::uint32_t& length);
   [[nodiscard]] Tag peek_tag() const;

@@ -19,9 +19,13 @@ namespace spinekit {
 namespace {
 
 constexpr std::string_view kJ2kLosslessUid = "1.2.840.10008.1.2.4.90";
+constexpr std::string_view kJpegLsLosslessUid = "1.2.840.10008.1.2.4.80";
+constexpr std::string_view kHtj2kLosslessUid = "1.2.840.10008.1.2.4.202";
 constexpr std::string_view kJ2kUid = "1.2.840.10008.1.2.4.91";
 constexpr std::string_view kExplicitLittleEndianUid = "1.2.840.10008.1.2.1";
 constexpr std::string_view kJ2kMethod = "ISO_15444_1";
+constexpr std::string_view kRct = "YBR_RCT";
+constexpr std::string_view kIct = "YBR_ICT";
 constexpr std::int64_t kPaddingHeaderBytes = 12;
 
 class Stopwatch {
@@ -88,7 +92,19 @@ class Job {
         native();
         break;
       case Target::kJ2kLossless:
-        lossless(lossless_envelope(), encode({.reversible = true}));
+        lossless(lossless_envelope(), encode({.reversible = true}), kJ2kLosslessUid);
+        break;
+      case Target::kHtj2kLossless:
+        lossless(envelope(pixel_edits(kRct), kHtj2kLosslessUid, image_.sop_instance_uid),
+                 encode_with([this](Bytes frame) {
+                   return encode_htj2k(frame, store_.format(), color_transform());
+                 }),
+                 kHtj2kLosslessUid);
+        break;
+      case Target::kJpegLsLossless:
+        lossless(envelope(pixel_edits({}), kJpegLsLosslessUid, image_.sop_instance_uid),
+                 encode_with([this](Bytes frame) { return encode_jpegls(frame, store_.format()); }),
+                 kJpegLsLosslessUid);
         break;
       case Target::kJ2kQuality:
         refuse_lossy_palette();
@@ -149,12 +165,13 @@ class Job {
 
   // ---- headers
 
-  [[nodiscard]] Edits pixel_edits(bool encapsulated, bool reversible) const {
+  // `transformed` is the photometric interpretation of RGB behind the codec's colour transform.
+  [[nodiscard]] Edits pixel_edits(std::string_view transformed) const {
     Edits edits;
     const FrameFormat& format = store_.format();
     const auto put = [&](Tag tag, NewElement element) { edits.elements[tag] = std::move(element); };
     std::string photometric = reader_.photometric();
-    if (encapsulated && color_transform()) photometric = reversible ? "YBR_RCT" : "YBR_ICT";
+    if (!transformed.empty() && color_transform()) photometric = transformed;
     if (photometric != data_set_.text({0x0028, 0x0004})) {
       put({0x0028, 0x0004}, text_element(Vr("CS"), photometric));
     }
@@ -205,25 +222,29 @@ class Job {
   }
 
   [[nodiscard]] Envelope lossy_envelope(const LossyStep& step) const {
-    Edits edits = pixel_edits(true, false);
+    Edits edits = pixel_edits(kIct);
     describe_lossy_step(data_set_, step, was_lossy(), edits);
     return envelope(std::move(edits), kJ2kUid, step.sop_instance_uid);
   }
 
   [[nodiscard]] Envelope lossless_envelope() const {
-    return envelope(pixel_edits(true, true), kJ2kLosslessUid, image_.sop_instance_uid);
+    return envelope(pixel_edits(kRct), kJ2kLosslessUid, image_.sop_instance_uid);
   }
 
   // ---- encoding
 
   std::vector<Buffer> encode(J2kEncoding encoding) {
-    const Stopwatch watch;
     encoding.color_transform = color_transform();
+    return encode_with([&](Bytes frame) { return encode_j2k(frame, store_.format(), encoding); });
+  }
+
+  template <typename Encode>
+  std::vector<Buffer> encode_with(const Encode& encode_frame) {
+    const Stopwatch watch;
     std::vector<Buffer> codestreams(static_cast<std::size_t>(store_.frames()));
     for_each_frame(0, store_.frames(), executor_, cancel_, [&](std::int64_t index) {
       Buffer scratch;
-      codestreams[static_cast<std::size_t>(index)] =
-          encode_j2k(store_.get(index, scratch), store_.format(), encoding);
+      codestreams[static_cast<std::size_t>(index)] = encode_frame(store_.get(index, scratch));
     });
     ++result_.encodes;
     result_.encode_seconds += watch.seconds();
@@ -248,11 +269,12 @@ class Job {
     return static_cast<double>(result_.pixel_bytes) / static_cast<double>(payload(codestreams));
   }
 
-  // ---- the four targets
+  // ---- the targets
 
-  void lossless(const Envelope& parts, const std::vector<Buffer>& codestreams) {
+  void lossless(const Envelope& parts, const std::vector<Buffer>& codestreams,
+                std::string_view syntax_uid) {
     result_.lossless = true;
-    write_encapsulated(parts, codestreams, kJ2kLosslessUid, 0);
+    write_encapsulated(parts, codestreams, syntax_uid, 0);
   }
 
   void quality() {
@@ -276,7 +298,7 @@ class Job {
       const std::vector<Buffer> codestreams = encode({.reversible = true});
       const Envelope parts = lossless_envelope();
       if (size_of(parts.head) + encapsulated_bytes(codestreams) + size_of(parts.tail) <= allowed) {
-        lossless(parts, codestreams);
+        lossless(parts, codestreams, kJ2kLosslessUid);
         return;
       }
     }
@@ -358,8 +380,7 @@ class Job {
       throw_unsupported("decompressed pixel data of " + std::to_string(bytes) +
                         " bytes does not fit one element (4 GB); leave it compressed");
     }
-    Envelope parts =
-        envelope(pixel_edits(false, true), kExplicitLittleEndianUid, image_.sop_instance_uid);
+    Envelope parts = envelope(pixel_edits({}), kExplicitLittleEndianUid, image_.sop_instance_uid);
     append_header(kPixelData, format.bits_allocated > 8 ? Vr("OW") : Vr("OB"),
                   static_cast<std::uint32_t>(bytes + bytes % 2), parts.head);
     result_.target_pixel_bytes = bytes;

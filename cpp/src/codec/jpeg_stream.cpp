@@ -1,18 +1,7 @@
-#include "gdcm_jpeg.h"
-
-#include <gdcmDataElement.h>
-#include <gdcmFragment.h>
-#include <gdcmJPEGCodec.h>
-#include <gdcmPhotometricInterpretation.h>
-#include <gdcmPixelFormat.h>
-#include <gdcmSequenceOfFragments.h>
-#include <gdcmTrace.h>
-
-#include <array>
 #include <cstring>
-#include <mutex>
 
 #include "spinekit/error.h"
+#include "spinekit/jpeg.h"
 
 namespace spinekit {
 namespace {
@@ -31,12 +20,6 @@ constexpr std::uint8_t kDri = 0xDD;
 constexpr std::uint8_t kApp0 = 0xE0;
 constexpr std::uint8_t kApp15 = 0xEF;
 constexpr std::uint8_t kCom = 0xFE;
-
-struct JpegStream {
-  Buffer bytes;  // rebuilt: only the segments that decoding needs
-  int precision = 0;
-  bool lossless = false;
-};
 
 // Walks the whole stream and copies what decoding needs. GDCM aborts on, or loops over, segments
 // that run past the end, unknown markers and bytes between segments; none of them get this far.
@@ -78,7 +61,7 @@ class Rebuilder {
       append(marker, segment);
       if (marker == kSos) copy_entropy_coded_data();
     }
-    if (!has_scan_) throw_malformed("JPEG codestream without a scan");
+    if (scans_ == 0) throw_malformed("JPEG codestream without a scan");
     out_.bytes.insert(out_.bytes.end(), {0xFF, kEoi});
     return std::move(out_);
   }
@@ -128,7 +111,9 @@ class Rebuilder {
   }
 
   void copy_entropy_coded_data() {
-    has_scan_ = true;
+    // A progressive scan of a few bytes costs a walk over all coefficients. Encoders write about ten.
+    constexpr int kMostScans = 128;
+    if (++scans_ > kMostScans) throw_malformed("JPEG codestream of more than 128 scans");
     const std::size_t start = position_;
     while (true) {
       const void* found = position_ < in_.size()
@@ -153,57 +138,14 @@ class Rebuilder {
   Bytes in_;
   const FrameFormat& format_;
   std::size_t position_ = 0;
-  bool has_scan_ = false;
+  int scans_ = 0;
   JpegStream out_;
 };
 
-void silence_gdcm() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    gdcm::Trace::SetWarning(false);
-    gdcm::Trace::SetDebug(false);
-    gdcm::Trace::SetError(false);
-  });
-}
-
 }  // namespace
 
-void decode_jpeg(Bytes codestream, const FrameFormat& format, MutableBytes out) {
-  const JpegStream stream = Rebuilder(codestream, format).run();
-  check_plausible_size(format.sample_count(), static_cast<std::int64_t>(stream.bytes.size()));
-  silence_gdcm();
-
-  gdcm::Fragment fragment;
-  fragment.SetByteValue(reinterpret_cast<const char*>(stream.bytes.data()),
-                        static_cast<std::uint32_t>(stream.bytes.size()));
-  gdcm::SmartPointer<gdcm::SequenceOfFragments> fragments = new gdcm::SequenceOfFragments;
-  fragments->AddFragment(fragment);
-  gdcm::DataElement coded(gdcm::Tag(0x7FE0, 0x0010), 0, gdcm::VR::OB);
-  coded.SetValue(*fragments);
-
-  const auto precision = static_cast<std::uint16_t>(stream.precision);
-  gdcm::PixelFormat pixel_format(static_cast<std::uint16_t>(format.samples),
-                                 static_cast<std::uint16_t>(precision > 8 ? 16 : 8), precision,
-                                 static_cast<std::uint16_t>(precision - 1), 0);
-  const std::array<unsigned int, 3> dimensions{static_cast<unsigned int>(format.columns),
-                                               static_cast<unsigned int>(format.rows), 1};
-  gdcm::JPEGCodec codec;
-  codec.SetNumberOfDimensions(2);
-  codec.SetDimensions(dimensions.data());
-  codec.SetPlanarConfiguration(0);
-  // YBR_FULL makes GDCM hand out the components as they were coded, whatever they mean.
-  codec.SetPhotometricInterpretation(format.samples == 3
-                                         ? gdcm::PhotometricInterpretation::YBR_FULL
-                                         : gdcm::PhotometricInterpretation::MONOCHROME2);
-  codec.SetPixelFormat(pixel_format);
-  gdcm::DataElement decoded;
-  const bool ok = codec.Decode(coded, decoded);
-  const gdcm::ByteValue* value = ok ? decoded.GetByteValue() : nullptr;
-  if (value == nullptr) throw_malformed("JPEG codestream does not decode: damaged data");
-
-  const Bytes samples(reinterpret_cast<const std::uint8_t*>(value->GetPointer()),
-                      value->GetLength());
-  store_samples(samples, stream.precision, false, format, out);
+JpegStream checked_jpeg_stream(Bytes codestream, const FrameFormat& format) {
+  return Rebuilder(codestream, format).run();
 }
 
 }  // namespace spinekit
