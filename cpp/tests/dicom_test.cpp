@@ -1,29 +1,14 @@
 #include "spinekit/dicom.h"
 
 #include <doctest/doctest.h>
-#include <zlib.h>
 
+#include "deflated.h"
 #include "rewriting.h"
 
 namespace {
 
 using namespace spinekit;
 using namespace spinekit::testing;
-
-Buffer deflated(const Buffer& body) {
-  z_stream stream{};
-  REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  Buffer out(deflateBound(&stream, body.size()));
-  Buffer in = body;
-  stream.next_in = in.data();
-  stream.avail_in = static_cast<uInt>(in.size());
-  stream.next_out = out.data();
-  stream.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
 
 }  // namespace
 
