@@ -57,7 +57,7 @@ def test_missing_and_doubled_slices_are_said(tmp_path):
     made = sk.bundle(folder, tmp_path / "gap.zip")
     assert made.manifest["geometry"]["regular"] is False
     assert "1 slices lie where their neighbour lies" in str(made)
-    assert "steps are uneven, 0 to 5 mm" in str(made)
+    assert "slices are missing behind slice 4" in str(made)
     assert "1 files that are no images were left out" in str(made)
 
 
@@ -102,6 +102,12 @@ def test_two_series_must_be_told_apart(tmp_path):
         sk.bundle(folder, tmp_path / "s.zip", series=uid)
     with pytest.raises(sk.ArgumentError, match=r"no series 1\.2"):
         sk.bundle(folder, tmp_path / "t.zip", series="1.2")
+
+
+def test_a_bundle_does_not_take_the_place_of_its_source(tmp_path):
+    sk.bundle(series(tmp_path / "s", count=3), tmp_path / "s.zip")
+    with pytest.raises(sk.ArgumentError, match="is the source itself"):
+        sk.bundle(tmp_path / "s.zip", tmp_path / "s.zip", overwrite=True)
 
 
 def test_what_is_no_series(tmp_path):

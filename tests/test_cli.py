@@ -4,12 +4,15 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import spinekit as sk
+from conftest import body_picture, make_dataset, save
 from spinekit.cli import main
 
-COMMANDS = ["compress", "decompress", "compare", "verify", "bundle", "demo", "info"]
+COMMANDS = ["compress", "decompress", "compare", "verify", "bundle", "volume", "demo", "info"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -56,12 +59,84 @@ def test_failed_files_give_exit_code_1_and_are_named(ct_folder, tmp_path, capsys
         ["compress", "x", "y", "--ratio", "0.5"],
         ["compress", "x", "y", "--report", "r.pdf"],
         ["verify", "."],
+        ["volume", ".", "--out", "x.pdf"],
+        ["volume", ".", "--out", "nowhere/x.npy"],
+        ["volume", ".", "--out", "x.npy", "--series", "1.2"],
     ],
 )
 def test_wrong_usage_gives_exit_code_2(arguments, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
     assert f"spinekit {arguments[0]}:" in capsys.readouterr().err
+
+
+def test_volume_prints_series_geometry_and_times(ct_folder, capsys):
+    other = save(
+        make_dataset(body_picture(64, 64), SeriesInstanceUID="1.2.3", Modality="MR"), ct_folder / "o.dcm"
+    )
+    assert main(["volume", str(ct_folder)]) == 0
+    printed = capsys.readouterr().out
+    for words in (
+        "CT, 12 x 256 x 256 int16",
+        "* ",
+        "1.2.3: MR, 1 images of 64 x 64",
+        "spacing 2.5 x 0.661468 x 0.661468 mm",
+        "axes    slices (0, 0, 1), rows (0, 1, 0), columns (1, 0, 0)",
+        "2 series, the largest is open",
+        "12 of 12 slices",
+    ):
+        assert words in printed
+    assert main(["volume", str(ct_folder), "--series", "1.2.3", "--order", "sequential", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["shape"], found["modality"], found["errors"]) == ([1, 64, 64], "MR", {})
+    assert [series["uid"] for series in found["series"] if series["chosen"]] == ["1.2.3"]
+    assert set(found["timing"]) == {"initialized", "first_slice", "last_slice"}
+    assert found["geometry"]["spacing"][1:] == [0.661468, 0.661468]
+    assert other.exists()
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".npy", ".png"])
+def test_volume_is_written(ct_folder, tmp_path, capsys, suffix):
+    target = tmp_path / f"out{suffix}"
+    if suffix.startswith(".nii"):
+        pytest.importorskip("nibabel")
+    assert main(["volume", str(ct_folder), "--out", str(target)]) == 0
+    volume = sk.open_volume(ct_folder)
+    volume.wait()
+    if suffix == ".npy":
+        np.testing.assert_array_equal(np.load(target), volume.array)
+    elif suffix == ".png":
+        with Image.open(target) as sheet:
+            assert sheet.size == (4 * 228 - 4, 3 * 228 - 4)
+    else:
+        assert main(["volume", str(target), "--json"]) == 0
+        assert '"shape": [\n  12' in capsys.readouterr().out
+    before = target.read_bytes()
+    assert main(["volume", str(ct_folder), "--out", str(target)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert target.read_bytes() == before
+    assert main(["volume", str(ct_folder), "--out", str(target), "--overwrite"]) == 0
+    assert [p.name for p in tmp_path.iterdir() if p.is_file()] == [target.name]
+
+
+def test_volume_with_a_broken_file_gives_exit_code_1_and_names_it(ct_folder, capsys):
+    damaged = ct_folder / "slice04.dcm"
+    damaged.write_bytes(damaged.read_bytes()[:-1000])
+    assert main(["volume", str(ct_folder)]) == 1
+    printed = capsys.readouterr().out
+    assert "ERROR: " in printed
+    assert "slice04.dcm" in printed
+    assert main(["volume", str(ct_folder / "README.txt")]) == 1
+    assert "README.txt" in capsys.readouterr().err
+
+
+def test_volume_from_stdin(ct_folder, tmp_path):
+    pytest.importorskip("spinekit.volumes.streams")
+    sk.bundle(ct_folder, tmp_path / "s.zip")
+    command = f"cat {tmp_path / 's.zip'} | {sys.executable} -m spinekit volume - --json"
+    run = subprocess.run(command, shell=True, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout)["shape"] == [12, 256, 256]
 
 
 def test_ratio_and_lossless_exclude_each_other(capsys):

@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pydicom
+from PIL import Image
 
 from conftest import body_picture, make_dataset, save
 from spinekit.demo import write_demo, write_series
@@ -30,6 +31,41 @@ def test_page_without_a_folder(tmp_path):
     assert not re.search(r"https?://", text)
     for word in ("PSNR", "SSIM", "the header alone takes", "middle"):
         assert word in text
+
+
+def test_page_shows_a_volume_while_it_fills(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for k in range(20):
+        ds = make_dataset(body_picture(96, 96, seed=k), bits_stored=12, InstanceNumber=k)
+        ds.ImagePositionPatient = [0, 0, 3.0 * k]
+        save(ds, folder / f"{k}.dcm")
+    page = write_demo(tmp_path / "demo", folder)
+    assert page.ok, page.problems
+    text = page.path.read_text("utf-8")
+    for words in ("1 slice of 20", "2 of 20 slices", "all 20 slices", "10, 9, 11, 8, 12", "from the bundle"):
+        assert words in text
+    pictures = page.path.parent / "pictures"
+    shown = [np.asarray(Image.open(pictures / f"series-1-volume-{n}.png")) for n in (1, 2, 20)]
+    assert len({picture.shape for picture in shown}) == 1
+    # Axial cuts are the same from the first slice on; the others grow.
+    axial = shown[0].shape[1]
+    np.testing.assert_array_equal(shown[0][:axial], shown[2][:axial])
+    lit = [int((picture[axial + 4 : -20] > 40).sum()) for picture in shown]
+    assert lit[0] < lit[1] < lit[2]
+
+
+def test_pixels_with_burned_in_names_are_not_drawn_as_volume(tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for k in range(3):
+        ds = make_dataset(body_picture(64, 64, seed=k), bits_stored=12, BurnedInAnnotation="YES")
+        ds.ImagePositionPatient = [0, 0, float(k)]
+        save(ds, folder / f"{k}.dcm")
+    page = write_demo(tmp_path / "demo", folder)
+    assert page.ok, page.problems
+    assert not list((page.path.parent / "pictures").glob("*"))
+    assert "3 x 64 x 64 int16" in page.path.read_text("utf-8")
 
 
 def test_page_of_a_messy_folder_names_problems_and_no_patient(tmp_path):

@@ -129,7 +129,11 @@ def test_works_beside_other_libraries_in_any_order(other, first, ct_file, tmp_pa
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, env=os.environ)
 
 
-def test_figures_in_readme_are_those_of_the_benchmark():
+def test_figures_in_readme_are_those_of_the_benchmarks():
     root = Path(__file__).resolve().parents[1]
+    tables = {p.stem for p in (root / "benchmarks" / "results").glob("*.json")}
+    readme = (root / "README.md").read_text()
+    assert {name for name in tables if f"from benchmarks/results/{name}.json" in readme} == tables
+    assert tables >= {"compression", "volumes"}
     command = [sys.executable, str(root / "benchmarks" / "readme.py"), "--check"]
     assert subprocess.run(command).returncode == 0, "run python benchmarks/readme.py"

@@ -29,6 +29,8 @@ FOLDERS = [
 #: Lossy JPEG: decoders may differ by one step in the inverse cosine transform (ISO/IEC 10918-2).
 LOSSY_JPEG = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 
+LOSSLESS = [{"mode": "lossless", "codec": codec} for codec in ("j2k", "jpegls", "htj2k")]
+
 tool = {name: shutil.which(name) for name in ("gdcmconv", "gdcminfo", "dcmdump", "dciodvfy")}
 
 
@@ -84,7 +86,7 @@ def test_pixels_are_those_of_pydicom_and_simpleitk(shared_data, name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [{"mode": "lossless"}, {"ratio": 4}, {"quality": 85}], ids=str)
+@pytest.mark.parametrize("how", [*LOSSLESS, {"ratio": 4}, {"quality": 85}], ids=str)
 @pytest.mark.parametrize("name", FOLDERS)
 def test_every_reader_reads_every_output(shared_data, tmp_path, name, how):
     target, raw = tmp_path / "b.dcm", tmp_path / "raw.dcm"
@@ -111,10 +113,11 @@ def test_every_reader_reads_every_output(shared_data, tmp_path, name, how):
         np.testing.assert_array_equal(by_pydicom(target), after)
         if ds.PhotometricInterpretation != "PALETTE COLOR" and "SharedFunctionalGroupsSequence" not in ds:
             assert np.allclose(by_simpleitk(target).reshape(after.shape), as_simpleitk(after, ds))
+        by_gdcm = how.get("codec") != "htj2k"  # GDCM 3.0.21 knows no HTJ2K
         for reader in ("gdcminfo", "dcmdump"):
-            if tool[reader]:
+            if tool[reader] and (by_gdcm or reader == "dcmdump"):
                 subprocess.run([tool[reader], str(target)], check=True, capture_output=True)
-        if tool["gdcmconv"]:
+        if tool["gdcmconv"] and by_gdcm:
             subprocess.run([tool["gdcmconv"], "--raw", target, raw], check=True, capture_output=True)
             np.testing.assert_array_equal(pydicom.dcmread(raw).pixel_array, after)
 
@@ -126,7 +129,7 @@ EXPECTED_FINDINGS = re.compile(
 
 
 @pytest.mark.skipif(not tool["dciodvfy"], reason="needs dciodvfy (Debian's dicom3tools)")
-@pytest.mark.parametrize("how", [{"mode": "lossless"}, {"ratio": 4}], ids=str)
+@pytest.mark.parametrize("how", [*LOSSLESS[:2], {"ratio": 4}], ids=str)
 @pytest.mark.parametrize("name", [n for n in FOLDERS if n != "htj2k"])  # dciodvfy knows no HTJ2K
 def test_dciodvfy_finds_nothing_new(shared_data, tmp_path, name, how):
     def findings(path):

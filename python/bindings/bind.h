@@ -8,5 +8,7 @@ namespace spinekit::bindings {
 void bind_core(pybind11::module_& module);
 void bind_codec(pybind11::module_& module);
 void bind_dicom(pybind11::module_& module);
+void bind_volume(pybind11::module_& module);
+void bind_archive(pybind11::module_& module);
 
 }  // namespace spinekit::bindings

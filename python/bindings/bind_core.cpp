@@ -1,4 +1,5 @@
 #include "bind.h"
+#include "buffers.h"
 #include "spinekit/executor.h"
 
 namespace py = pybind11;
@@ -13,11 +14,7 @@ void bind_core(py::module_& module) {
 
   py::classh<Executor>(module, "Executor", "A bounded set of threads shared by its callers.")
       .def(py::init([](int workers) {
-             return std::shared_ptr<Executor>(new Executor(workers), [](Executor* executor) {
-               // Joining threads must not hold the GIL that they may be waiting for.
-               const py::gil_scoped_release release;
-               delete executor;
-             });
+             return std::shared_ptr<Executor>(new Executor(workers), delete_without_gil<Executor>);
            }),
            py::arg("workers"))
       .def_property_readonly("workers", &Executor::workers);

@@ -92,6 +92,8 @@ Transcoded run(const py::buffer& source, const FileName& file_name, const FileNa
 void bind_dicom(py::module_& module) {
   py::native_enum<Target>(module, "Target", "enum.Enum", "What transcode() makes.")
       .value("J2K_LOSSLESS", Target::kJ2kLossless)
+      .value("JPEGLS_LOSSLESS", Target::kJpegLsLossless)
+      .value("HTJ2K_LOSSLESS", Target::kHtj2kLossless)
       .value("J2K_RATIO", Target::kJ2kRatio)
       .value("J2K_QUALITY", Target::kJ2kQuality)
       .value("NATIVE", Target::kNative)

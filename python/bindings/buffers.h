@@ -10,6 +10,18 @@
 
 namespace spinekit::bindings {
 
+// Joining threads must not hold the GIL that they may be waiting for. The last owner may be an object
+// that is deleted without it already.
+template <typename T>
+void delete_without_gil(T* object) {
+  if (PyGILState_Check() == 0) {
+    delete object;
+    return;
+  }
+  const pybind11::gil_scoped_release release;
+  delete object;
+}
+
 // A borrowed view of anything that exports a contiguous buffer; holds it alive and unchanged in size.
 class BytesView {
  public:

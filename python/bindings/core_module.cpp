@@ -8,4 +8,6 @@ PYBIND11_MODULE(_core, module) {
   spinekit::bindings::bind_core(module);
   spinekit::bindings::bind_codec(module);
   spinekit::bindings::bind_dicom(module);
+  spinekit::bindings::bind_archive(module);
+  spinekit::bindings::bind_volume(module);
 }

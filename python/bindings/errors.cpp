@@ -73,6 +73,19 @@ const py::object& class_of(ErrorCode code) {
 
 }  // namespace
 
+Error error_of(const py::object& exception) {
+  const std::string message = py::str(exception).cast<std::string>();
+  for (const ErrorCode code : {ErrorCode::kArgument, ErrorCode::kUnsupported, ErrorCode::kResource,
+                               ErrorCode::kCancelled}) {
+    if (py::isinstance(exception, class_of(code))) return {code, message};
+  }
+  return {ErrorCode::kMalformed, message};
+}
+
+py::object exception_of(const Error& error) {
+  return class_of(error.code())(text_of(error.message()));
+}
+
 void bind_errors(py::module_& module) {
   classes.call_once_and_store_result([&] { return make_classes(module); });
   py::register_exception_translator([](std::exception_ptr pointer) {

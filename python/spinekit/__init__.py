@@ -6,6 +6,12 @@ DICOM compression that hits its target exactly and proves what was lost:
 >>> report = sk.compress("CT/", "out/", ratio=10.0)  # doctest: +SKIP
 >>> report.to_csv("report.csv")  # doctest: +SKIP
 
+Volumes that fill slice by slice while they are used:
+
+>>> volume = sk.open_volume("series.zip")  # doctest: +SKIP
+>>> for k in volume:  # doctest: +SKIP
+...     print(k, volume.array[k].mean())
+
 See the project's README for the whole picture, and ``spinekit --help`` for the command line.
 """
 
@@ -21,12 +27,14 @@ from spinekit._core import (
     __version__,
 )
 from spinekit.audit import Audit, AuditRecord, verify
-from spinekit.bundling import Bundle, bundle, slice_order
+from spinekit.bundling import Bundle, bundle
 from spinekit.comparison import Comparison, compare
 from spinekit.compression import compress, decompress
 from spinekit.info import info
 from spinekit.pixels import read_pixels
 from spinekit.report import Record, Report
+from spinekit.volumes import Frame, Geometry, SeriesInfo, SliceState, Volume, open_volume, show
+from spinekit.volumes.order import slice_order
 
 _logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
@@ -37,19 +45,26 @@ __all__ = [
     "Bundle",
     "CancelledError",
     "Comparison",
+    "Frame",
+    "Geometry",
     "MalformedDataError",
     "Record",
     "Report",
     "ResourceError",
+    "SeriesInfo",
+    "SliceState",
     "SpinekitError",
     "UnsupportedError",
+    "Volume",
     "__version__",
     "bundle",
     "compare",
     "compress",
     "decompress",
     "info",
+    "open_volume",
     "read_pixels",
+    "show",
     "slice_order",
     "verify",
 ]

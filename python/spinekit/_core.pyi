@@ -86,10 +86,12 @@ class Target(enum.Enum):
     What transcode() makes.
     """
 
-    J2K_LOSSLESS = 0
-    J2K_QUALITY = 2
-    J2K_RATIO = 1
-    NATIVE = 3
+    HTJ2K_LOSSLESS = 0
+    J2K_LOSSLESS: typing.ClassVar[Target]
+    J2K_QUALITY = 4
+    J2K_RATIO = 3
+    JPEGLS_LOSSLESS = 1
+    NATIVE = 5
 
 class TranscodeOptions:
     """
@@ -171,6 +173,321 @@ class Transcoded:
     @property
     def write_seconds(self) -> float: ...
 
+class ZipEntry:
+    """
+    An entry out of a ZIP stream; its unpacked bytes as a buffer.
+    """
+    def __len__(self) -> int: ...
+    def tobytes(self) -> bytes: ...
+    @property
+    def directory(self) -> bool: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def problem(self) -> str: ...
+
+class ZipStream:
+    """
+    A ZIP read forward only, from chunks.
+    """
+    def __init__(self) -> None: ...
+    def feed(self, chunk: typing_extensions.Buffer) -> None: ...
+    def finish(self) -> None: ...
+    def next(self) -> ZipEntry | None: ...
+    @property
+    def consumed(self) -> int: ...
+    @property
+    def directory_reached(self) -> bool: ...
+
+class SliceState(enum.IntEnum):
+    """
+    How much of a slice is there: nothing, a picture of reduced resolution brought to full size, everything.
+    """
+
+    COARSE = 1
+    EMPTY = 0
+    FULL = 2
+
+class VolumeMemory:
+    """
+    Voxels that fill, and the record of what came.
+    """
+    def __init__(
+        self,
+        slices: typing.SupportsInt | typing.SupportsIndex,
+        rows: typing.SupportsInt | typing.SupportsIndex,
+        columns: typing.SupportsInt | typing.SupportsIndex,
+        samples: typing.SupportsInt | typing.SupportsIndex,
+        dtype: numpy.dtype[typing.Any],
+        fill: typing.SupportsFloat | typing.SupportsIndex,
+    ) -> None: ...
+    def arrivals(
+        self,
+        first: typing.SupportsInt | typing.SupportsIndex,
+        seconds: typing.SupportsFloat | typing.SupportsIndex,
+    ) -> list[tuple[int, SliceState, float]]: ...
+    def close(self) -> None: ...
+    def fail(self, index: typing.SupportsInt | typing.SupportsIndex, error: str | typing.Any) -> None: ...
+    def place_voxels(
+        self, index: typing.SupportsInt | typing.SupportsIndex, voxels: typing_extensions.Buffer
+    ) -> None: ...
+    @property
+    def array(self) -> numpy.ndarray: ...
+    @property
+    def closed(self) -> bool: ...
+    @property
+    def failures(self) -> list[tuple[int, typing.Any]]: ...
+    @property
+    def loaded(self) -> numpy.ndarray: ...
+    @property
+    def states(self) -> numpy.ndarray: ...
+    @property
+    def warnings(self) -> list[tuple[int, str]]: ...
+
+class FrameHeader:
+    """
+    Place and rescale of one frame.
+    """
+    def __init__(
+        self,
+        position: typing.Annotated[
+            collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"
+        ]
+        | None = None,
+        orientation: typing.Annotated[
+            collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(6)"
+        ]
+        | None = None,
+        spacing: typing.Annotated[
+            collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(2)"
+        ]
+        | None = None,
+        number: typing.SupportsFloat | typing.SupportsIndex | None = None,
+        slope: typing.SupportsFloat | typing.SupportsIndex = 1.0,
+        intercept: typing.SupportsFloat | typing.SupportsIndex = 0.0,
+    ) -> None: ...
+    def same_orientation(self, arg0: FrameHeader) -> bool: ...
+    @property
+    def intercept(self) -> float: ...
+    @property
+    def number(self) -> float | None: ...
+    @property
+    def orientation(self) -> typing.Annotated[list[float], "FixedSize(6)"] | None: ...
+    @property
+    def position(self) -> typing.Annotated[list[float], "FixedSize(3)"] | None: ...
+    @property
+    def slope(self) -> float: ...
+    @property
+    def spacing(self) -> typing.Annotated[list[float], "FixedSize(2)"] | None: ...
+
+class SliceGeometry:
+    """
+    Where the slices of a volume lie; LPS, mm.
+    """
+    def findings(self) -> list[str]: ...
+    @property
+    def axes(
+        self,
+    ) -> typing.Annotated[list[typing.Annotated[list[float], "FixedSize(3)"]], "FixedSize(3)"]: ...
+    @property
+    def duplicates(self) -> int: ...
+    @property
+    def gaps(self) -> list[int]: ...
+    @property
+    def origin(self) -> typing.Annotated[list[float], "FixedSize(3)"] | None: ...
+    @property
+    def regular(self) -> bool: ...
+    @property
+    def spacing(self) -> typing.Annotated[list[float | None], "FixedSize(3)"]: ...
+    @property
+    def tilt(self) -> float: ...
+
+class FileLocation:
+    """
+    Where a DICOM file's bytes are.
+    """
+    @typing.overload
+    def __init__(self, path: bytes, label: bytes) -> None: ...
+    @typing.overload
+    def __init__(
+        self,
+        path: bytes,
+        label: bytes,
+        offset: typing.SupportsInt | typing.SupportsIndex,
+        packed_bytes: typing.SupportsInt | typing.SupportsIndex,
+        size: typing.SupportsInt | typing.SupportsIndex,
+        method: typing.SupportsInt | typing.SupportsIndex,
+        crc: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+    @property
+    def deflated(self) -> bool: ...
+
+class ImageHeader:
+    """
+    What a volume needs to know of an image.
+    """
+    def __init__(
+        self,
+        series: str,
+        modality: str,
+        rows: typing.SupportsInt | typing.SupportsIndex,
+        columns: typing.SupportsInt | typing.SupportsIndex,
+        samples: typing.SupportsInt | typing.SupportsIndex,
+        bits_allocated: typing.SupportsInt | typing.SupportsIndex,
+        bits_stored: typing.SupportsInt | typing.SupportsIndex,
+        is_signed: bool,
+        photometric: str,
+        sop_instance: str,
+        frames: collections.abc.Sequence[FrameHeader],
+    ) -> None: ...
+    @property
+    def columns(self) -> int: ...
+    @property
+    def frames(self) -> list[FrameHeader]: ...
+    @property
+    def modality(self) -> str: ...
+    @property
+    def photometric(self) -> str: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def series_description(self) -> str: ...
+    @property
+    def series_instance_uid(self) -> str: ...
+    @property
+    def series_number(self) -> str: ...
+    @property
+    def sop_instance_uid(self) -> str: ...
+    @property
+    def stored_dtype(self) -> numpy.dtype[typing.Any]: ...
+    @property
+    def study_instance_uid(self) -> str: ...
+    @property
+    def transfer_syntax_uid(self) -> str: ...
+
+class FrameSource:
+    """
+    Where the slices of a volume come from.
+    """
+    def read(
+        self, slice: typing.SupportsInt | typing.SupportsIndex, dtype: numpy.dtype[typing.Any]
+    ) -> numpy.ndarray:
+        """
+        One slice, decoded and rescaled, as an array of its own.
+        """
+
+class DicomFrames(FrameSource):
+    """
+    Slices out of local files.
+    """
+    def __init__(
+        self,
+        files: collections.abc.Sequence[FileLocation],
+        slices: collections.abc.Sequence[
+            tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex]
+        ],
+    ) -> None: ...
+
+class DicomFile:
+    """
+    A file whose header is read, its frames are not.
+    """
+    def __init__(self, source: typing.Any) -> None: ...
+    def extent(self, frame: typing.SupportsInt | typing.SupportsIndex) -> tuple[int, int]:
+        """
+        Offset and length of a frame's bytes.
+        """
+    @property
+    def header(self) -> ImageHeader: ...
+
+class FetchedFrames(FrameSource):
+    """
+    Slices whose bytes somebody else fetches.
+    """
+    @typing.overload
+    def __init__(self, labels: collections.abc.Sequence[str]) -> None: ...
+    @typing.overload
+    def __init__(
+        self,
+        labels: collections.abc.Sequence[str],
+        file: DicomFile,
+        frames: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    ) -> None: ...
+    def give_entry(self, slice: typing.SupportsInt | typing.SupportsIndex, entry: ZipEntry) -> None:
+        """
+        A whole file; the entry is empty afterwards.
+        """
+    def give_extent(
+        self,
+        slice: typing.SupportsInt | typing.SupportsIndex,
+        reduction: typing.SupportsInt | typing.SupportsIndex,
+        bytes: typing_extensions.Buffer,
+    ) -> None: ...
+    def give_file(
+        self,
+        slice: typing.SupportsInt | typing.SupportsIndex,
+        reduction: typing.SupportsInt | typing.SupportsIndex,
+        bytes: typing_extensions.Buffer,
+        file_bytes: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+
+class FrameSpool:
+    """
+    Decoded frames in a temporary file.
+    """
+    def __init__(self, folder: bytes) -> None: ...
+    def add(self, file: typing_extensions.Buffer, label: str, header: ImageHeader) -> int: ...
+
+class SpooledFrames(FrameSource):
+    """
+    Slices out of a spool.
+    """
+    def __init__(
+        self, spool: FrameSpool, numbers: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex]
+    ) -> None: ...
+
+class Loader:
+    """
+    Fills a volume on threads of the engine.
+    """
+    def __init__(
+        self,
+        volume: VolumeMemory,
+        source: FrameSource,
+        executor: Executor,
+        order: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+        coarse_reduction: typing.SupportsInt | typing.SupportsIndex = 0,
+        supplied: bool = False,
+    ) -> None: ...
+    def cancel(self) -> None: ...
+    def end_supply(self, error: str | typing.Any) -> None: ...
+    def fail(self, index: typing.SupportsInt | typing.SupportsIndex, error: str | typing.Any) -> None: ...
+    def join(self) -> None: ...
+    def next_wanted(self) -> tuple[int, int] | None: ...
+    def prioritise(self, index: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    def supply(
+        self,
+        index: typing.SupportsInt | typing.SupportsIndex,
+        reduction: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> None: ...
+
+def arrange(frames: collections.abc.Sequence[FrameHeader]) -> tuple[list[int], SliceGeometry]:
+    """
+    Numbers of the frames in slice order, and their geometry.
+    """
+
+def coarse_bytes(
+    files: collections.abc.Sequence[FileLocation],
+    reduction: typing.SupportsInt | typing.SupportsIndex,
+    executor: Executor,
+    cancel: CancelToken,
+) -> list[int]:
+    """
+    How many first bytes of each file decode at reduced size; 0 where it is not J2K.
+    """
+
 def codec_versions() -> list[tuple[str, str]]:
     """
     Names and versions of the codec libraries.
@@ -198,6 +515,16 @@ def encode_j2k(
     One J2K codestream of one frame.
     """
 
+def image_header(file: typing_extensions.Buffer, label: str) -> ImageHeader:
+    """
+    The header of a file that is in memory.
+    """
+
+def local_header_bytes(first30: typing_extensions.Buffer) -> int:
+    """
+    So far behind a local header's offset its entry's bytes begin.
+    """
+
 def read_header(
     source: typing_extensions.Buffer,
     name: str | bytes,
@@ -214,6 +541,13 @@ def read_pixels(
 ) -> tuple[numpy.ndarray, int, list[str]]:
     """
     Stored values, BitsStored and warnings of one DICOM file.
+    """
+
+def scan_headers(
+    files: collections.abc.Sequence[FileLocation], executor: Executor, cancel: CancelToken
+) -> list[ImageHeader | typing.Any]:
+    """
+    The header of each file, or the exception that says why there is none.
     """
 
 def structural_similarity(
@@ -233,6 +567,32 @@ def transcode(
 ) -> Transcoded:
     """
     Compress or decompress the bytes of one DICOM file into the file `target`.
+    """
+
+def unpack_entry(
+    raw: typing_extensions.Buffer,
+    method: typing.SupportsInt | typing.SupportsIndex,
+    size: typing.SupportsInt | typing.SupportsIndex,
+    crc: typing.SupportsInt | typing.SupportsIndex,
+) -> ZipEntry:
+    """
+    The unpacked bytes of an entry whose packed bytes are `raw`.
+    """
+
+def unpack_prefix(
+    raw: typing_extensions.Buffer,
+    method: typing.SupportsInt | typing.SupportsIndex,
+    want: typing.SupportsInt | typing.SupportsIndex,
+) -> bytes:
+    """
+    The first unpacked bytes of an entry, from its first packed ones.
+    """
+
+def voxel_dtype(
+    header: ImageHeader, frames: collections.abc.Sequence[FrameHeader]
+) -> numpy.dtype[typing.Any]:
+    """
+    dtype of a volume of such frames.
     """
 
 HISTOGRAM_REACH: int = 32

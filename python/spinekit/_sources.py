@@ -1,5 +1,6 @@
 """Where the files of a batch come from: one file, a folder tree, a ZIP."""
 
+import io
 import os
 import stat
 import zipfile
@@ -34,7 +35,13 @@ class Item:
     modified: int  # nanoseconds, or the ZIP entry's CRC
     read: Callable[[], bytes]
     problem: str = ""  # why it is not even tried
-    head: Callable[[], bytes] = bytes  # its first 132 bytes, or fewer
+    open: Callable[[], IO[bytes]] = io.BytesIO
+    location: _core.FileLocation | None = None  # the same for the engine
+
+    def head(self) -> bytes:
+        """Return its first 132 bytes, or fewer."""
+        with self.open() as file:
+            return file.read(132)
 
 
 def list_items(source: Path) -> list[Item]:
@@ -58,6 +65,22 @@ def list_items(source: Path) -> list[Item]:
     if source.suffix.lower() == ".zip":
         raise _core.MalformedDataError(f"'{source}': not a ZIP file, or cut off before its directory")
     return [_file_item(source, source.name)]
+
+
+def is_broken_image(item: Item, error: BaseException) -> bool:
+    """Return whether a file that could not be used is worth an error: text files are not."""
+    path = PurePosixPath(item.name)
+    # What a Mac puts beside every file is none.
+    if "not an image" in str(error) or "__MACOSX" in path.parts or path.name.startswith("._"):
+        return False
+    if item.name.lower().endswith(DICOM_SUFFIXES):
+        return True
+    try:
+        head = item.head()
+    except Exception:  # what is damaged in one way is so in another
+        return True
+    # Nothing, or nothing but zeros: what is left of a file that was lost.
+    return head[128:132] == b"DICM" or not head.strip(b"\0")
 
 
 def is_batch(source: Path) -> bool:
@@ -87,7 +110,8 @@ def _file_item(path: Path, name: str) -> Item:
         status.st_size,
         status.st_mtime_ns,
         lambda: _engine.read_file(path),
-        head=lambda: _head(path.open("rb")),
+        open=lambda: path.open("rb"),
+        location=_core.FileLocation(os.fsencode(path), os.fsencode(path)),
     )
 
 
@@ -124,34 +148,52 @@ def _zip_items(source: Path) -> list[Item]:
     items = []
     names: set[str] = set()
     for entry in entries:
-        path = PurePosixPath(entry.filename)
-        name = path.as_posix()
-        problem = ""
-        if path.is_absolute() or ".." in path.parts:
-            problem = f"'{source}', entry '{entry.filename}': its name climbs out of the folder"
-        elif name in names:
-            problem = f"'{source}', entry '{entry.filename}': stands twice in the ZIP"
-        elif entry.flag_bits & 1:
-            problem = f"'{source}', entry '{entry.filename}': encrypted; unpack it first"
-        elif entry.file_size > max(_ALWAYS_ALLOWED, _MOST_EXPANSION * entry.compress_size):
-            problem = (
-                f"'{source}', entry '{entry.filename}': claims {entry.file_size} bytes "
-                f"from {entry.compress_size}; not unpacked"
-            )
+        name = PurePosixPath(entry.filename).as_posix()
+        problem = entry_problem(str(source), entry, names)
         names.add(name)
         read = _entry_reader(archive, entry)
-        head = _entry_head(archive, entry)
-        items.append(Item(name, f"{source}:{name}", entry.file_size, entry.CRC, read, problem, head))
+        label = f"{source}:{name}"
+        location = _core.FileLocation(
+            os.fsencode(source),
+            label.encode("utf-8", "surrogateescape"),
+            offset=entry.header_offset,
+            packed_bytes=entry.compress_size,
+            size=entry.file_size,
+            method=entry.compress_type,
+            crc=entry.CRC,
+        )
+        items.append(
+            Item(
+                name,
+                label,
+                entry.file_size,
+                entry.CRC,
+                read,
+                problem,
+                _entry_opener(archive, entry),
+                location,
+            )
+        )
     return sorted(items, key=lambda item: item.name)
 
 
-def _head(file: IO[bytes]) -> bytes:
-    with file:
-        return file.read(132)
+def entry_problem(source: str, entry: zipfile.ZipInfo, names: set[str]) -> str:
+    """Return why an entry is not even tried, or nothing; `names` are those before it."""
+    path = PurePosixPath(entry.filename)
+    where = f"'{source}', entry '{entry.filename}'"
+    if path.is_absolute() or ".." in path.parts:
+        return f"{where}: its name climbs out of the folder"
+    if path.as_posix() in names:
+        return f"{where}: stands twice in the ZIP"
+    if entry.flag_bits & 1:
+        return f"{where}: encrypted; unpack it first"
+    if entry.file_size > max(_ALWAYS_ALLOWED, _MOST_EXPANSION * entry.compress_size):
+        return f"{where}: claims {entry.file_size} bytes from {entry.compress_size}; not unpacked"
+    return ""
 
 
-def _entry_head(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], bytes]:
-    return lambda: _head(archive.open(entry))
+def _entry_opener(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], IO[bytes]]:
+    return lambda: archive.open(entry)
 
 
 def _entry_reader(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], bytes]:

@@ -26,6 +26,13 @@ from spinekit.report import DONE, Record, Report, record_of
 _log = logging.getLogger(__name__)
 
 Mode = Literal["ratio", "lossless", "quality"]
+Codec = Literal["j2k", "jpegls", "htj2k"]
+
+_LOSSLESS = {
+    "j2k": _core.Target.J2K_LOSSLESS,
+    "jpegls": _core.Target.JPEGLS_LOSSLESS,
+    "htj2k": _core.Target.HTJ2K_LOSSLESS,
+}
 
 _copies = itertools.count()
 
@@ -43,7 +50,7 @@ def compress(
     mode: Mode | None = None,
     ratio: float | None = None,
     quality: float | None = None,
-    codec: str = "j2k",
+    codec: Codec = "j2k",
     force_lossy: bool = False,
     verify: bool = True,
     resume: bool = True,
@@ -53,21 +60,23 @@ def compress(
     workers: int | None = None,
     progress: bool | None = None,
 ) -> Report:
-    """Compress DICOM images with JPEG 2000, to an exact file ratio, without loss, or to a quality.
+    """Compress DICOM images: to an exact file ratio, without loss, or to a quality.
 
     Parameters
     ----------
     source : a DICOM file, a folder (with everything below it) or a ZIP file
     target : for a file: the new file, or an existing folder; else a folder, which gets the same
         structure, or the name of a new ZIP file (``.zip``). Never the source itself.
-    mode : "lossless" (5/3, the default), "ratio" (9/7, needs `ratio`), "quality" (9/7, needs
-        `quality`); follows from `ratio` and `quality` when left out
+    mode : "lossless" (the default), "ratio" (JPEG 2000 9/7, needs `ratio`), "quality" (JPEG 2000
+        9/7, needs `quality`); follows from `ratio` and `quality` when left out
     ratio : > 1; bytes of the source file / bytes of the target file. Every file ends between this
         and 1.0005 times it (targets of less than 4 kB a little above). Where an estimate says that
         lossless may get there too it is tried, and kept if it does: such a file stays ORIGINAL.
     quality : 1 ... 100; PSNR in dB of the range 2^BitsAllocated - 1, the scale of gdcmconv's
         ``--quality``
-    codec : "j2k"
+    codec : "j2k" (JPEG 2000 5/3); with mode "lossless" also "jpegls" (JPEG-LS, BitsStored of 2 and
+        more) and "htj2k" (High-Throughput JPEG 2000 5/3, RPCL: the fastest by far to encode and
+        decode, for some 6 % more bytes)
     force_lossy : with `ratio`: 9/7 also where lossless meets the target
     verify : read every file back, decode it and compare it before it gets its name
     resume : keep what an earlier run over the same source with the same settings made of an
@@ -116,7 +125,7 @@ def compress(
     """
     settings = _checked_settings(mode, ratio, quality, codec, force_lossy)
     targets = {
-        "lossless": _core.Target.J2K_LOSSLESS,
+        "lossless": _LOSSLESS[codec],
         "ratio": _core.Target.J2K_RATIO,
         "quality": _core.Target.J2K_QUALITY,
     }
@@ -179,10 +188,13 @@ def _checked_settings(
         )
     if mode not in ("ratio", "lossless", "quality"):
         raise _core.ArgumentError(f"mode is {mode!r}, expected 'ratio', 'lossless' or 'quality'")
-    if codec in ("jpegls", "htj2k"):
-        raise _core.UnsupportedError(f"codec {codec!r} is read but not written yet; use 'j2k'")
-    if codec != "j2k":
-        raise _core.ArgumentError(f"codec is {codec!r}, expected 'j2k'")
+    if codec not in _LOSSLESS:
+        raise _core.ArgumentError(f"codec is {codec!r}, expected 'j2k', 'jpegls' or 'htj2k'")
+    if codec != "j2k" and mode != "lossless":
+        raise _core.ArgumentError(
+            f"codec {codec!r} with mode {mode!r}: it compresses without loss only; "
+            "use mode 'lossless' or codec 'j2k'"
+        )
     if (ratio is not None) != (mode == "ratio"):
         raise _core.ArgumentError(
             f"mode {mode!r} with ratio {ratio}: a ratio belongs to mode 'ratio', and only to it"

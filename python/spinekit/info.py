@@ -21,7 +21,12 @@ CODECS = {
         "JPEG 2000 Lossless, JPEG 2000",
         "HTJ2K Lossless, Lossless RPCL, HTJ2K",
     ],
-    "write": ["Explicit VR Little Endian", "JPEG 2000 Lossless", "JPEG 2000"],
+    "write": [
+        "Explicit VR Little Endian",
+        "JPEG 2000 Lossless, JPEG 2000",
+        "JPEG-LS Lossless",
+        "HTJ2K Lossless RPCL",
+    ],
 }
 
 
@@ -43,8 +48,6 @@ def info() -> dict[str, Any]:
         "platform": platform.platform(),
         "workers": _engine.worker_count(None),
         "not_yet": [
-            "writing JPEG-LS and HTJ2K",
-            "progressive volumes",
             "segmentation, measurement, restoration (no model weights are shipped)",
             "classification of large scans",
         ],
