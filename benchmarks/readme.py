@@ -3,13 +3,17 @@
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
-BEGIN = "<!-- figures: made by benchmarks/readme.py from benchmarks/results/compression.json -->"
 END = "<!-- /figures -->"
 
 
-def table(found: dict) -> str:
+def begin(name: str) -> str:
+    return f"<!-- figures: made by benchmarks/readme.py from benchmarks/results/{name}.json -->"
+
+
+def compression(found: dict[str, Any]) -> list[str]:
     lines = [
         f"`python benchmarks/compression.py`: {found['files']} slices of the series `{found['series']}`, "
         "file to file, in turn within one run,",
@@ -37,17 +41,130 @@ def table(found: dict) -> str:
         f"| `import spinekit`, seconds | {found['import_seconds']:.2f} |",
     ]
     peaks = ", ".join(f"{value:.0f} MB for {count}" for count, value in found["peak_megabytes"].items())
-    lines += ["", f"Peak memory of a lossless batch, 2 workers, by number of files: {peaks}."]
-    return "\n".join(lines)
+    return [*lines, "", f"Peak memory of a lossless batch, 2 workers, by number of files: {peaks}."]
+
+
+def volumes(found: dict[str, Any]) -> list[str]:
+    versions = found["versions"]
+    return [
+        f"`python benchmarks/volumes.py`: {found['slices']} slices of 512 x 512 "
+        f"({found['distinct_slices']} of `{found['series']}`, repeated), {found['workers']} workers,",
+        f"in turn within one run, medians of {found['rounds']} rounds; {found['machine']}, load average "
+        f"{found['load_average']['before']:.1f} before;",
+        f"pydicom {versions['pydicom']}, SimpleITK {versions['SimpleITK']}, OpenJPEG {versions['OpenJPEG']}, "
+        f"CharLS {versions['CharLS']}, OpenJPH {versions['OpenJPH']}.",
+        "",
+        *_local(found["local"]),
+        "",
+        *_multiframe(found["multiframe"]),
+        "",
+        *_network(found["network"]),
+        "",
+        _churn(found["churn"]),
+    ]
+
+
+def _local(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "| a ZIP of this machine | first slice, ms | all, s | SimpleITK, s | pydicom, s "
+        "| fresh process: first slice, ms | all, s | memory beside the volume, MB |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for kind, libraries in found["kinds"].items():
+        ours, fresh = libraries["spinekit"], libraries["spinekit"]["fresh"]
+
+        def peer(name: str, libraries: dict[str, Any] = libraries, ours: dict[str, Any] = ours) -> str:
+            theirs = libraries.get(name)
+            if theirs is None:
+                return ""
+            seconds = theirs["last"]["median"]
+            wide = ", as int32" if theirs["dtype"] == "int32" else ""
+            return f"{seconds:.2f} ({seconds / ours['last']['median']:.2f} times ours{wide})"
+
+        lines.append(
+            f"| {kind} | {1000 * ours['first']['median']:.0f} | {ours['last']['median']:.2f} "
+            f"| {peer('SimpleITK')} | {peer('pydicom')} | {1000 * fresh['first']['median']:.0f} "
+            f"| {fresh['last']['median']:.2f} | {fresh['beside_volume_mb']:.0f} |"
+        )
+    return lines
+
+
+def _multiframe(found: dict[str, Any]) -> list[str]:
+    first = next(iter(found.values()))
+    lines = [
+        f"| a file of {first['bytes'] / 1e9:.1f} GB, fresh process, nothing of it in memory | frames "
+        "| until the shape is known, ms | first `read_slice`, ms | later ones, ms: median (most) "
+        "| peak memory, MB (above import) | pydicom, ms a frame (peak MB) "
+        "| SimpleITK, s for one frame (peak MB) |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for kind, entry in found.items():
+        ours, pydicom, sitk = entry["spinekit"], entry["pydicom"], entry["SimpleITK"]
+        theirs = pydicom.get("failed") or (
+            f"{1000 * pydicom['each']['median']:.0f} ({pydicom['peak_mb']:.0f})"
+        )
+        itk = sitk.get("failed") or (
+            f"{sitk['opened']['median'] + sitk['each']['median']:.1f} ({sitk['peak_mb']:.0f})"
+        )
+        lines.append(
+            f"| {kind} | {entry['frames']} | {1000 * ours['opened']['median']:.0f} "
+            f"| {1000 * ours['first_read']['median']:.0f} "
+            f"| {1000 * ours['each']['median']:.1f} ({1000 * ours['each']['max']:.0f}) "
+            f"| {ours['peak_mb']:.0f} ({ours['above_import_mb']:.0f}) | {theirs} | {itk} |"
+        )
+    return lines
+
+
+def _network(found: dict[str, Any]) -> list[str]:
+    events = ("first frame", "first coarse slice", "all slices coarse", "first slice", "all slices")
+    lines = [
+        f"| {found['slices']} slices over {found['bits_a_second'] / 1e6:.0f} Mbit/s: s (MB sent) "
+        + "".join(f"| {event} " for event in events)
+        + "|",
+        "|---" * (1 + len(events)) + "|",
+    ]
+    for case, entry in found["cases"].items():
+        cells = [
+            f"{entry[e]['seconds']['median']:.2f} ({entry[e]['bytes']['median'] / 1e6:.2f})"
+            if e in entry
+            else ""
+            for e in events
+        ]
+        lines.append(f"| {case}, {entry['bytes'] / 1e6:.1f} MB | {' | '.join(cells)} |")
+    lines += [
+        "",
+        f"The J2K bundle's manifest and its first slice are "
+        f"{found['manifest_and_one_slice_bytes'] / 1e6:.2f} MB; every slice of the HTJ2K bundle is there",
+        f"coarsely after {100 * found['coarse_share_of_j2k_series']:.1f} % of the bytes of the J2K series.",
+    ]
+    return lines
+
+
+def _churn(found: dict[str, Any]) -> str:
+    return (
+        f"{found['times']} volumes opened and dropped while they loaded: {found['seconds']:.0f} s; threads "
+        f"before and after {found['threads_before']} and {found['threads_after']}, resident memory "
+        f"{found['rss_before_mb']:.0f} and {found['rss_after_mb']:.0f} MB."
+    )
+
+
+TABLES = {"compression": compression, "volumes": volumes}
+
+
+def with_tables(text: str) -> str:
+    """Return README's text with its tables made anew."""
+    for name, table in TABLES.items():
+        found = json.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_text())
+        before, rest = text.split(begin(name))
+        after = rest.split(END, 1)[1]
+        text = before + "\n".join([begin(name), *table(found), END]) + after
+    return text
 
 
 def main() -> int:
     readme = ROOT / "README.md"
     text = readme.read_text()
-    found = json.loads((ROOT / "benchmarks" / "results" / "compression.json").read_text())
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    made = f"{before}{BEGIN}\n{table(found)}\n{END}{after}"
+    made = with_tables(text)
     if "--check" in sys.argv:
         return int(made != text)
     readme.write_text(made)

@@ -80,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     compress = commands.add(
         "compress",
         _compress,
-        "compress DICOM images with JPEG 2000, to an exact file ratio, without loss, or to a quality",
+        "compress DICOM images to an exact file ratio, without loss, or to a quality",
         "spinekit compress CT/ out/ --ratio 10 --report out.csv",
     )
     _batch_options(compress)
@@ -88,7 +88,12 @@ def build_parser() -> argparse.ArgumentParser:
     how.add_argument("--ratio", type=float, metavar="R", help="exact ratio of file sizes, for example 10")
     how.add_argument("--lossless", action="store_true", help="every sample identical (the default)")
     how.add_argument("--quality", type=float, metavar="Q", help="1-100, as gdcmconv's --quality (PSNR in dB)")
-    compress.add_argument("--codec", default="j2k", choices=("j2k", "jpegls", "htj2k"), help="default: j2k")
+    compress.add_argument(
+        "--codec",
+        default="j2k",
+        choices=("j2k", "jpegls", "htj2k"),
+        help="default: j2k; the others with --lossless",
+    )
     compress.add_argument(
         "--force-lossy", action="store_true", help="with --ratio: 9/7 also where lossless meets the target"
     )
@@ -137,6 +142,27 @@ def build_parser() -> argparse.ArgumentParser:
     bundle.add_argument("--overwrite", action="store_true", help="replace an existing target")
     bundle.add_argument("--progress", action=argparse.BooleanOptionalAction, default=None)
 
+    volume = commands.add(
+        "volume",
+        _volume,
+        "open a volume and print its series, geometry, findings and times",
+        "spinekit volume CT/ --out ct.nii.gz",
+    )
+    volume.add_argument("source", help="folder, ZIP, DICOM or NIfTI file, URL; - reads a stream from stdin")
+    volume.add_argument("--series", metavar="UID", help="which series (default: the one with most images)")
+    volume.add_argument("--order", default="middle-out", choices=("middle-out", "sequential", "interleaved"))
+    volume.add_argument(
+        "--coarse",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="first everything at a quarter of the resolution, where frames allow (default: over HTTP)",
+    )
+    volume.add_argument(
+        "--out", metavar="FILE", help="write .nii.gz, .nii, .npy, or a sheet of slices as .png"
+    )
+    volume.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    _worker_options(volume)
+
     demo = commands.add(
         "demo",
         _demo,
@@ -172,7 +198,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     except KeyboardInterrupt:
-        print("\nstopped; what is done is kept, the same command goes on from there", file=sys.stderr)
+        kept = (
+            ""
+            if options.command == "volume"
+            else "; what is done is kept, the same command goes on from there"
+        )
+        print(f"\nstopped{kept}", file=sys.stderr)
         return _INTERRUPTED
 
 
@@ -279,6 +310,30 @@ def _bundle(options: argparse.Namespace) -> int:
     else:
         print(made)
     return OK
+
+
+def _volume(options: argparse.Namespace) -> int:
+    from spinekit.volumes import summary  # noqa: PLC0415 - used here alone
+
+    out = None if options.out is None else Path(options.out)
+    if out is not None:
+        summary.check_target(out, overwrite=options.overwrite)
+    with sk.open_volume(
+        sys.stdin.buffer if options.source == "-" else options.source,
+        series=options.series,
+        order=options.order,
+        coarse=options.coarse,
+        workers=options.workers,
+        progress=options.progress,
+    ) as volume:
+        volume.wait()
+        if options.json:
+            _print_json(summary.values_of(volume))
+        else:
+            print(summary.text_of(volume))
+        if out is not None:
+            summary.write_volume(volume, out)
+        return FAILED if volume.errors else OK
 
 
 def _demo(options: argparse.Namespace) -> int:

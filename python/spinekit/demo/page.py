@@ -57,11 +57,13 @@ def _header(results: Sequence[CaseResult], frame: Frame) -> str:
         kind, words = "verdict bad", f"{problems} problem{'s' if problems > 1 else ''}, described below"
     subject = "your own files" if frame.own else "a generated CT series and four real files"
     links = "".join(f"<a href='#{r.case.key}'>{text(r.case.title)}</a> " for r in results)
+    volume = "<a href='#volume'>A volume that fills</a> " if results[0].volume else ""
     return (
-        "<header><div><h1>spinekit: what compression does to an image</h1>"
-        f"<p class='lead'>Measured on this machine in {frame.seconds:.0f} s, on {subject}: what is saved, "
-        f"what is lost, and how it is proved.</p><p class='{kind}'>{words}</p>"
-        f"<nav>{links}<a href='#machine'>Times and versions</a></nav></div></header>"
+        "<header><div><h1>spinekit: smaller archives, volumes at once</h1>"
+        f"<p class='lead'>Measured on this machine in {frame.seconds:.0f} s, on {subject}: what compression "
+        "saves, what it loses, how that is proved, and how soon a volume shows something.</p>"
+        f"<p class='{kind}'>{words}</p>"
+        f"<nav>{links}{volume}<a href='#machine'>Times and versions</a></nav></div></header>"
     )
 
 

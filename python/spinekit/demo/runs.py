@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 
 import spinekit as sk
-from spinekit.demo import pictures, strips
+from spinekit.demo import pictures, strips, volumes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -108,6 +108,7 @@ class CaseResult:
     picture_note: str = ""
     strip: Strip | None = None
     strip_note: str = ""
+    volume: volumes.Opened | None = None
     tampering: str = ""
     reader: str = ""
     problems: list[str] = dataclasses.field(default_factory=list)
@@ -144,6 +145,7 @@ class Runner:
             self._guarded(result, "tampering", lambda: self._tamper(result, folder))
             result.reader = self._read_elsewhere(folder / best.report.images[0].target)
             self._guarded(result, "bundle", lambda: self._bundle(result, best, folder))
+            self._guarded(result, "volume", lambda: self._open(result))
         shutil.rmtree(archives, ignore_errors=True)
         result.seconds = time.perf_counter() - started
         return result
@@ -298,6 +300,16 @@ class Runner:
         result.strip = Strip(made)
         if result.before:
             result.strip.stages = strips.write_stages(made, self.pictures, case_key, self.workers)
+
+    def _open(self, result: CaseResult) -> None:
+        """Load the series as a volume, from its own files and from the bundle."""
+        case = result.case
+        bundle = None if result.strip is None else result.strip.bundle.path
+        result.volume = volumes.open_case(
+            case.folder, bundle, self.pictures, case.key, self.workers, draw=bool(result.before)
+        )
+        if result.volume is not None and result.volume.failed and not result.outcomes[0].report.failed:
+            result.problems.append(f"{case.title}: volume: {result.volume.failed} files or slices failed")
 
 
 def _count(number: int, noun: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from spinekit.demo.figures import figures, histograms
 from spinekit.demo.markup import DASH, code, messages, number, size, table, text
 from spinekit.demo.runs import CaseResult, Outcome
+from spinekit.demo.volume_section import volume_section
 
 
 def section(result: CaseResult, *, first: bool) -> str:
@@ -40,6 +41,7 @@ def section(result: CaseResult, *, first: bool) -> str:
         histograms(result),
         _proof(result, explained=first),
         _bundle(result),
+        volume_section(result, explained=first),
         "</section>",
     ]
     return "\n".join(part for part in parts if part)
