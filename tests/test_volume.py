@@ -635,3 +635,21 @@ def test_a_forked_child_leaves_its_parents_volume_alone(tmp_path):
     gate.set()
     assert volume.wait()
     np.testing.assert_array_equal(volume.array, truth)
+
+
+def test_monochrome1_stays_as_stored_and_is_drawn_inverted(tmp_path):
+    from spinekit.volumes.pictures import contact_sheet
+
+    pixels = np.tile(np.arange(64, dtype=np.uint16) * 60, (64, 1))
+    sheets = {}
+    for kind in ("MONOCHROME1", "MONOCHROME2"):
+        ds = make_dataset(pixels, bits_stored=12, photometric=kind, Modality="DX")
+        del ds.RescaleIntercept
+        del ds.RescaleSlope
+        volume = sk.open_volume(save(ds, tmp_path / f"{kind}.dcm"))
+        volume.wait()
+        assert volume.photometric == kind
+        np.testing.assert_array_equal(volume.array[0], pixels)
+        sheets[kind] = np.asarray(contact_sheet(volume))[100, :200, 0].astype(int)
+    assert sheets["MONOCHROME2"][10] < sheets["MONOCHROME2"][190]
+    assert sheets["MONOCHROME1"][10] > sheets["MONOCHROME1"][190]

@@ -84,7 +84,7 @@ def bundle(
         with ``name``, ``index`` (its place along the slice normal) and ``size``; ``order``; ``rows``,
         ``columns``, ``samples``; ``stored_dtype`` and ``dtype`` (of the volume that comes of it:
         CT int16 HU, float32 where a rescale is fractional or its range exceeds int16; else as stored);
-        ``modality``; ``rescale`` (slope and intercept, null when they vary);
+        ``modality``; ``photometric``; ``rescale`` (slope and intercept, null when they vary);
         ``series_instance_uid``; ``geometry`` (null without positions or a common
         orientation): ``spacing`` (slice step, row, column) mm, null where it is not known;
         ``origin`` and ``direction`` (columns: slice, row, column axis), LPS, so that slice k lies at
@@ -201,6 +201,7 @@ def _manifest(slices: list[_Slice], geometry: Geometry, indices: list[int], orde
         "stored_dtype": stored.pop().name,
         "dtype": np.dtype(_core.voxel_dtype(first, [s.frame for s in slices])).name,
         "modality": first.modality,
+        "photometric": first.photometric,
         "rescale": list(rescales.pop()) if len(rescales) == 1 else None,
         "series_instance_uid": first.series_instance_uid,
         "geometry": None if geometry.origin is None else geometry.as_dict(),

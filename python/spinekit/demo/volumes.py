@@ -151,7 +151,8 @@ def _drawing(volume: sk.Volume, array: npt.NDArray[np.generic], states: npt.NDAr
         cut = plane.oriented(np.moveaxis(array, plane.axis, 0)[plane.count // 2])
         tall = cut.shape[0] * plane.spacing[0] / (cut.shape[1] * plane.spacing[1])
         side = round(_WIDTH * max(1.0, tall))
-        part = pictures.picture(cut, plane, window, level, side=side).convert("RGB")
+        inverted = volume.photometric == "MONOCHROME1"
+        part = pictures.picture(cut, plane, window, level, side=side, inverted=inverted).convert("RGB")
         if tall > _TALLEST:
             part = part.resize((_WIDTH, round(_WIDTH * _TALLEST)), Image.Resampling.LANCZOS)
         parts.append(part)

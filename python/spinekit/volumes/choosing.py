@@ -46,6 +46,7 @@ class Stack:
     modality: str
     series: list[SeriesInfo]
     warnings: list[str]
+    photometric: str = ""
 
 
 def choose(name: str, sources: Sequence[Source], series: str | None, dtype: Any = None) -> Stack:
@@ -170,7 +171,17 @@ def _stacked(
     shape = (len(order), first.rows, first.columns) + ((first.samples,) if first.samples > 1 else ())
     origins = [pairs[k] for k in order]
     labels = [sources[n].label + (f", frame {f}" if len(sources[n].frames) > 1 else "") for n, f in origins]
-    return Stack(origins, labels, geometry, shape, np.dtype(dtype), first.modality, listing, warnings)
+    return Stack(
+        origins,
+        labels,
+        geometry,
+        shape,
+        np.dtype(dtype),
+        first.modality,
+        listing,
+        warnings,
+        first.photometric,
+    )
 
 
 def available_memory() -> int | None:
@@ -212,4 +223,5 @@ def content_of(name: str, stack: Stack, order: list[int], *, keep: bool) -> Cont
         stack.series,
         labels=stack.labels,
         warnings=stack.warnings,
+        photometric=stack.photometric,
     )

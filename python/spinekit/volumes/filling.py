@@ -63,6 +63,7 @@ class Content:
     read_slice: Callable[[int], Any] | None = None  # where slices can be had again
     labels: list[str] = field(default_factory=list)  # of the slices' files
     warnings: list[str] = field(default_factory=list)
+    photometric: str = ""
     made: float = field(default_factory=time.perf_counter)
 
 

@@ -45,6 +45,7 @@ class Manifest:
     modality: str
     series_instance_uid: str
     geometry: Geometry
+    photometric: str = ""
 
     @property
     def order(self) -> list[int]:
@@ -106,6 +107,7 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
         ]
         geometry = _geometry(fields.get("geometry"))
         modality, uid = str(fields.get("modality", "")), str(fields.get("series_instance_uid", ""))
+        photometric = str(fields.get("photometric", ""))
     except (ValueError, KeyError, TypeError, RecursionError, AttributeError) as failure:
         if isinstance(failure, _core.SpinekitError):
             raise
@@ -119,7 +121,7 @@ def parse_manifest(data: bytes, name: str) -> Manifest:
         raise wrong(f"{voxels} voxels from {held} bytes")
     if samples > 1:
         shape = (*shape, samples)
-    return Manifest(entries, shape, np.dtype(fields["dtype"]), modality, uid, geometry)
+    return Manifest(entries, shape, np.dtype(fields["dtype"]), modality, uid, geometry, photometric)
 
 
 def _integer(value: Any, least: int, most: int) -> int:

@@ -166,6 +166,7 @@ def picture(
     *,
     side: int = 512,
     letters: bool = True,
+    inverted: bool = False,
 ) -> Image.Image:
     """Return a cut as picture in true proportions.
 
@@ -175,12 +176,14 @@ def picture(
     window, level : in values of the volume
     side : pixels of the longer side
     letters : write at the edges where the patient's right, front and head are
+    inverted : the least values are white, as those of MONOCHROME1
     """
     rows, columns = pixels.shape[:2]
     high, wide = rows * plane.spacing[0], columns * plane.spacing[1]
     scale = side / max(high, wide)
     size = max(1, round(wide * scale)), max(1, round(high * scale))
-    image = Image.fromarray(grey(pixels, window, level))
+    shades = grey(pixels, window, level)
+    image = Image.fromarray(255 - shades if inverted else shades)
     if image.size != size:
         image = image.resize(size, Image.Resampling.BILINEAR)
     if letters and min(size) >= 64:
@@ -251,9 +254,12 @@ def contact_sheet(volume: Volume, *, most: int = 20, side: int = 224) -> Image.I
     count = len(volume)
     plane = planes_of(volume.geometry, volume.shape)[0]
     window, level = default_window(volume)
+    inverted = volume.photometric == "MONOCHROME1"
     chosen = np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int)).tolist()
     tiles = [
-        picture(cut(volume, plane, k), plane, window, level, side=side, letters=False).convert("RGB")
+        picture(
+            cut(volume, plane, k), plane, window, level, side=side, letters=False, inverted=inverted
+        ).convert("RGB")
         for k in chosen
     ]
     across = math.ceil(math.sqrt(len(tiles) * 1.25))

@@ -173,6 +173,7 @@ def bundle_content(filling: Filling, wishes: Wishes, manifest: Manifest, order: 
         order,
         manifest.series,
         labels=labels,
+        photometric=manifest.photometric,
     )
 
 

@@ -185,6 +185,11 @@ class Volume:
         return self._content().modality
 
     @property
+    def photometric(self) -> str:
+        """PhotometricInterpretation of the stored values; MONOCHROME1 is drawn inverted, not stored so."""
+        return self._content().photometric
+
+    @property
     def order(self) -> list[int]:
         """Slice indices in the order in which they were asked for."""
         return list(self._content().order)

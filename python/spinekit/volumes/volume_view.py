@@ -175,7 +175,8 @@ class VolumeView:
             self.status.value = html.escape(str(failure))
             return
         window = max(float(self.window.value), 1e-6)
-        picture = pictures.picture(pixels, plane, window, float(self.level.value))
+        inverted = volume.photometric == "MONOCHROME1"
+        picture = pictures.picture(pixels, plane, window, float(self.level.value), inverted=inverted)
         self.image.value = pictures.png(picture)
         self.strip.value = pictures.png(pictures.state_strip(volume, index if plane.axis == 0 else None))
         self.status.value = self._status()
