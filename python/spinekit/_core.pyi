@@ -86,8 +86,8 @@ class Target(enum.Enum):
     What transcode() makes.
     """
 
-    HTJ2K_LOSSLESS = 0
-    J2K_LOSSLESS: typing.ClassVar[Target]
+    HTJ2K_LOSSLESS = 2
+    J2K_LOSSLESS = 0
     J2K_QUALITY = 4
     J2K_RATIO = 3
     JPEGLS_LOSSLESS = 1
