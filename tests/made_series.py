@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 import pydicom.uid
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEG2000Lossless, JPEGLSLossless, RLELossless
+from pydicom.pixels.encoders import RLELosslessEncoder
 
 from conftest import body_picture, even, make_dataset, save
 
@@ -111,7 +111,19 @@ def multiframe(frames, syntax, *, table=True, extended=False, encoder=None, **at
     return out.getvalue()
 
 
-SYNTAXES = {"j2k": JPEG2000Lossless, "jpegls": JPEGLSLossless, "rle": RLELossless}
+def rle_frame(frame):
+    """Return one frame of 12-bit samples as RLE segments, by pydicom."""
+    return RLELosslessEncoder.encode(
+        frame,
+        rows=frame.shape[0],
+        columns=frame.shape[1],
+        samples_per_pixel=1,
+        bits_allocated=16,
+        bits_stored=12,
+        pixel_representation=0,
+        photometric_interpretation="MONOCHROME2",
+        number_of_frames=1,
+    )
 
 
 class Server:

@@ -7,9 +7,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from pydicom.uid import RLELossless
 
 import spinekit as sk
-from made_series import STEP, Server, dicomweb_routes, make_series, multiframe, zip_folder
+from made_series import STEP, Server, dicomweb_routes, make_series, multiframe, rle_frame, zip_folder
 
 
 @pytest.fixture
@@ -104,25 +105,9 @@ def test_one_slice_on_demand_costs_its_bytes_alone(bundles):
 
 
 def rle_file(count):
-    from pydicom.pixels.encoders import RLELosslessEncoder
-    from pydicom.uid import RLELossless
-
-    def rle(frame):
-        return RLELosslessEncoder.encode(
-            frame,
-            rows=64,
-            columns=64,
-            samples_per_pixel=1,
-            bits_allocated=16,
-            bits_stored=12,
-            pixel_representation=0,
-            photometric_interpretation="MONOCHROME2",
-            number_of_frames=1,
-        )
-
     rng = np.random.default_rng(1)
     frames = [rng.integers(0, 4096, (64, 64), np.uint16) for _ in range(count)]
-    return frames, rle, RLELossless
+    return frames, rle_frame, RLELossless
 
 
 @pytest.mark.parametrize("table", ["basic", "extended", "none"])

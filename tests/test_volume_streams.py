@@ -11,9 +11,10 @@ import zipfile
 
 import numpy as np
 import pytest
+from pydicom.uid import RLELossless
 
 import spinekit as sk
-from made_series import COLUMNS, ROWS, forward, make_series, multiframe, zip_folder
+from made_series import COLUMNS, ROWS, forward, make_series, multiframe, rle_frame, zip_folder
 
 
 @pytest.fixture
@@ -373,23 +374,7 @@ def test_bytes_and_file_objects_are_sought_in(bundle, foreign):
 @pytest.mark.parametrize("source", [forward, bytes])
 def test_a_multiframe_file_that_arrives(source):
     frames = [np.full((16, 24), k + 1, np.uint16) for k in range(5)]
-    from pydicom.pixels.encoders import RLELosslessEncoder
-    from pydicom.uid import RLELossless
-
-    def rle(frame):
-        return RLELosslessEncoder.encode(
-            frame,
-            rows=16,
-            columns=24,
-            samples_per_pixel=1,
-            bits_allocated=16,
-            bits_stored=12,
-            pixel_representation=0,
-            photometric_interpretation="MONOCHROME2",
-            number_of_frames=1,
-        )
-
-    data = multiframe(frames, RLELossless, shape=(16, 24), encoder=rle)
+    data = multiframe(frames, RLELossless, shape=(16, 24), encoder=rle_frame)
     volume = sk.open_volume(source(data))
     assert volume.wait()
     assert [int(p[0, 0]) for p in volume.array] == [k + 1 - 1024 for k in range(5)]

@@ -13,6 +13,7 @@ import numpy as np
 from spinekit import _core
 from spinekit.volumes.filling import Content, SeriesInfo
 from spinekit.volumes.geometry import Geometry, arranged
+from spinekit.volumes.order import Order, slice_order
 
 #: PixelSpacing that differs by less, in parts of it, is the same.
 _SAME_SPACING = 1e-3
@@ -211,15 +212,16 @@ def make_memory(name: str, shape: tuple[int, ...], dtype: np.dtype[Any], modalit
     )
 
 
-def content_of(name: str, stack: Stack, order: list[int], *, keep: bool) -> Content:
-    """Return what is known of a volume once its stack is."""
+def content_of(name: str, stack: Stack, order: Order | Sequence[int], *, keep: bool) -> Content:
+    """Return what is known of a volume once its stack is; `order` as for `slice_order`."""
+    indices = slice_order(stack.shape[0], order)
     return Content(
         make_memory(name, stack.shape, stack.dtype, stack.modality) if keep else None,
         stack.shape,
         stack.dtype,
         stack.geometry,
         stack.modality,
-        order,
+        indices,
         stack.series,
         labels=stack.labels,
         warnings=stack.warnings,

@@ -11,7 +11,6 @@ from spinekit import _core
 from spinekit.volumes.choosing import Source, choose, content_of
 from spinekit.volumes.filling import Filling
 from spinekit.volumes.local import Wishes
-from spinekit.volumes.order import slice_order
 from spinekit.volumes.ranged import Fetching, start_fetching
 
 #: PixelSpacing, else ImagerPixelSpacing, else NominalScannedPixelSpacing.
@@ -55,7 +54,7 @@ def fill_from_series(filling: Filling, client: Any, study: str, series: str, wis
     if any(len(sources[n].frames) > 1 for n, _ in stack.origins):
         raise _core.UnsupportedError(f"'{filling.name}': a multiframe instance; fetch it and open the file")
     instances = [sources[n].header.sop_instance_uid for n, _ in stack.origins]
-    content = content_of(filling.name, stack, slice_order(stack.shape[0], wishes.order), keep=wishes.keep)
+    content = content_of(filling.name, stack, wishes.order, keep=wishes.keep)
 
     def give(frames: _core.FetchedFrames, index: int, reduction: int) -> None:
         try:

@@ -158,13 +158,12 @@ class Filling:
 
     # ---- for the volume
 
-    def raised(self) -> BaseException:
-        """Return a copy of the failure to raise: the original must not hold on to those who see it."""
-        if self.failure is None:
-            raise AssertionError("nothing failed")
-        found = copy.copy(self.failure)
-        found.__cause__ = self.failure.__cause__
-        return found
+    def raise_failure(self) -> None:
+        """Raise what ended the volume, if something did; a copy, which may hold on to who sees it."""
+        if self.failure is not None:
+            found = copy.copy(self.failure)
+            found.__cause__ = self.failure.__cause__
+            raise found
 
     @property
     def cancelled(self) -> bool:

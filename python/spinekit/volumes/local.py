@@ -12,7 +12,7 @@ from spinekit._sources import Item, is_broken_image, list_items
 from spinekit.volumes.choosing import Source, Stack, choose, content_of
 from spinekit.volumes.filling import Filling
 from spinekit.volumes.manifest import MANIFEST_NAME
-from spinekit.volumes.order import Order, slice_order
+from spinekit.volumes.order import Order
 from spinekit.volumes.temporary import NamelessFile
 
 
@@ -118,14 +118,13 @@ def _load(
     wishes: Wishes,
     owner: object = None,
 ) -> None:
-    order = slice_order(stack.shape[0], wishes.order)
-    content = content_of(filling.name, stack, order, keep=wishes.keep)
+    content = content_of(filling.name, stack, wishes.order, keep=wishes.keep)
     frames = _core.DicomFrames(files, stack.origins)
     content.read_slice = lambda index, _owner=owner: frames.read(index, stack.dtype)
     loader = None
     if content.memory is not None:
         reduction = COARSE_REDUCTION if wishes.coarse else 0
-        loader = _core.Loader(content.memory, frames, filling.executor, order, reduction)
+        loader = _core.Loader(content.memory, frames, filling.executor, content.order, reduction)
     filling.initialise(content, loader)
 
 

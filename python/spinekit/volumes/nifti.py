@@ -14,7 +14,6 @@ from spinekit.volumes.choosing import Stack, content_of
 from spinekit.volumes.filling import Filling, SeriesInfo
 from spinekit.volumes.geometry import FloatArray, Geometry
 from spinekit.volumes.local import Wishes
-from spinekit.volumes.order import slice_order
 from spinekit.volumes.stored_voxels import ArrayVoxels, FileVoxels, Rescale, Voxels, open_plain
 
 #: A header may claim any number of slices; so many are still believed.
@@ -104,7 +103,7 @@ def fill_from_nifti(filling: Filling, source: Any, wishes: Wishes) -> None:
         warnings,
     )
     forward = image.voxels.forward
-    order = list(range(slices)) if forward else slice_order(slices, wishes.order)
+    order = "sequential" if forward else wishes.order
     content = content_of(filling.name, stack, order, keep=wishes.keep)
     anywhere = _from_file(nibabel, source).voxels if isinstance(source, Path) else image.voxels
     content.read_slice = lambda index: rescale(anywhere.read(index))
@@ -112,7 +111,7 @@ def fill_from_nifti(filling: Filling, source: Any, wishes: Wishes) -> None:
     filling.initialise(content, None)
     if content.memory is not None:
         try:
-            _fill(filling, content.memory, image, rescale, order)
+            _fill(filling, content.memory, image, rescale, content.order)
         finally:
             image.voxels.close()
 

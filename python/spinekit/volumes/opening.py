@@ -113,8 +113,7 @@ def open_volume(
     filling.run(work, "opening")
     with filling.changed:
         filling.changed.wait_for(lambda: filling.content is not None or filling.ended, _GRACE)
-    if filling.failure is not None:
-        raise filling.raised()
+    filling.raise_failure()
     return volume
 
 

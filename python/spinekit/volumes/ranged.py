@@ -159,8 +159,7 @@ def zip_entries(name: str, whole: RangedBytes) -> list[zipfile.ZipInfo]:
 def _fill_from_dicom(filling: Filling, whole: RangedBytes, wishes: Wishes) -> None:
     file = _core.DicomFile(_Window(whole, 0, whole.size, _BLOCK))
     stack = choose(filling.name, [Source(filling.name, file.header)], wishes.series, wishes.dtype)
-    order = slice_order(stack.shape[0], wishes.order)
-    content = content_of(filling.name, stack, order, keep=wishes.keep)
+    content = content_of(filling.name, stack, wishes.order, keep=wishes.keep)
     numbers = [frame for _, frame in stack.origins]
 
     def make_frames() -> _core.FetchedFrames:
@@ -268,8 +267,7 @@ def _fill_from_zip(
         raise _core.UnsupportedError(
             f"'{filling.name}': multiframe files in a ZIP that is read by ranges; save it to a file first"
         )
-    order = slice_order(stack.shape[0], wishes.order)
-    content = content_of(filling.name, stack, order, keep=wishes.keep)
+    content = content_of(filling.name, stack, wishes.order, keep=wishes.keep)
     chosen = [files[n] for n, _ in stack.origins]
     fetching = _entry_fetching(whole, chosen, stack.labels, wishes, None)
     start_fetching(filling, content, fetching)

@@ -18,7 +18,6 @@ from spinekit.volumes.choosing import Source, choose, content_of, make_memory
 from spinekit.volumes.filling import Content, Filling
 from spinekit.volumes.local import Wishes, fill_from_location
 from spinekit.volumes.manifest import MANIFEST_NAME, Manifest, parse_manifest
-from spinekit.volumes.order import slice_order
 from spinekit.volumes.temporary import NamelessFile
 from spinekit.volumes.volume import Frame
 
@@ -305,11 +304,10 @@ class _Foreign:
         if not found and ended is not None:
             raise _core.MalformedDataError(ended)
         stack = choose(filling.name, [s for _, s, _ in found], self._wishes.series, self._wishes.dtype)
-        order = slice_order(stack.shape[0], self._wishes.order)
-        content = content_of(filling.name, stack, order, keep=True)
+        content = content_of(filling.name, stack, self._wishes.order, keep=True)
         if content.memory is None:
             raise _core.ArgumentError("a stream keeps its volume")
         frames = _core.SpooledFrames(self._spool, [found[n][2] + f for n, f in stack.origins])
         content.read_slice = lambda index: frames.read(index, stack.dtype)
-        loader = _core.Loader(content.memory, frames, filling.executor, order)
+        loader = _core.Loader(content.memory, frames, filling.executor, content.order)
         filling.initialise(content, loader)

@@ -110,8 +110,7 @@ class Volume:
         return content
 
     def _raise_if_over(self) -> None:
-        if self._filling.failure is not None:
-            raise self._filling.raised()
+        self._filling.raise_failure()
         if self._filling.cancelled:
             raise _core.CancelledError(f"'{self.name}' was cancelled before its slices were known")
 
@@ -305,8 +304,7 @@ class Volume:
                 news = self.dispatch()
                 bar.show(self._done)
                 if over and not news:
-                    if self._filling.failure is not None:
-                        raise self._filling.raised()
+                    self._filling.raise_failure()
                     return not self._filling.cancelled
                 left = _LOOK if deadline is None else min(_LOOK, deadline - time.monotonic())
                 if left <= 0:
@@ -396,44 +394,32 @@ class Volume:
     def __iter__(self) -> Iterator[int]:
         """Yield the index of each slice as it arrives, calling back meanwhile."""
         position = 0
-        while True:
-            self.dispatch()
-            over = self.finished
-            content = self._filling.content
-            if content is not None:
-                memory = self._memory()
-                arrived = memory.arrivals(position, 0)
-                position += len(arrived)
-                for index, state, _ in arrived:
-                    if state == SliceState.FULL:
-                        yield index
-                if arrived:
-                    continue
-            if over:
-                if self._filling.failure is not None:
-                    raise self._filling.raised()
-                return
-            self._await_news(_LOOK)
+        over = False
+        while not over:
+            indices, position, over = self._arrived_since(position)
+            yield from indices
+            if not indices and not over:
+                self._await_news(_LOOK)
 
     async def __aiter__(self) -> AsyncIterator[int]:
         position = 0
-        while True:
-            self.dispatch()
-            over = self.finished
-            content = self._filling.content
-            if content is not None:
-                arrived = self._memory().arrivals(position, 0)
-                position += len(arrived)
-                for index, state, _ in arrived:
-                    if state == SliceState.FULL:
-                        yield index
-                if arrived:
-                    continue
-            if over:
-                if self._filling.failure is not None:
-                    raise self._filling.raised()
-                return
-            await asyncio.sleep(_TICK)
+        over = False
+        while not over:
+            indices, position, over = self._arrived_since(position)
+            for index in indices:
+                yield index
+            if not indices and not over:
+                await asyncio.sleep(_TICK)
+
+    def _arrived_since(self, position: int) -> tuple[list[int], int, bool]:
+        """Call back; return which slices have become full since, where to go on, and whether all came."""
+        self.dispatch()
+        over = self.finished
+        arrived = [] if self._filling.content is None else self._memory().arrivals(position, 0)
+        if over and not arrived:
+            self._filling.raise_failure()
+        full = [index for index, state, _ in arrived if state == SliceState.FULL]
+        return full, position + len(arrived), over and not arrived
 
     def __await__(self) -> "Generator[Any, None, Volume]":
         return self._finish().__await__()
@@ -445,18 +431,20 @@ class Volume:
             if self.dispatch() or not over:
                 over = False
                 await asyncio.sleep(_TICK)
-        if self._filling.failure is not None:
-            raise self._filling.raised()
+        self._filling.raise_failure()
         return self
 
     # ---- steering
 
     def prioritise(self, index: int) -> None:
         """Go on outwards from slice `index` with what has not been begun."""
+        self._check_index(index)
+        self._filling.prioritise(index)
+
+    def _check_index(self, index: int) -> None:
         count = len(self)
         if not 0 <= index < count:
             raise _core.ArgumentError(f"slice {index}, expected 0 ... {count - 1}")
-        self._filling.prioritise(index)
 
     def cancel(self) -> None:
         """Stop loading. Slices that are there stay."""
@@ -494,8 +482,7 @@ class Volume:
             If there is no such slice, or the source is a stream and the slice has not arrived.
         """
         content = self._content()
-        if not 0 <= index < content.shape[0]:
-            raise _core.ArgumentError(f"slice {index}, expected 0 ... {content.shape[0] - 1}")
+        self._check_index(index)
         if content.memory is not None and content.memory.loaded[index]:
             copy: npt.NDArray[Any] = content.memory.array[index].copy()
             return copy
