@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "dicom/item_walk.h"
 #include "dicom_bytes.h"
 #include "sources.h"
 
@@ -234,4 +235,67 @@ TEST_CASE("fragments of an extent; of one that is cut off, as much as there is")
   // What was fetched must be items, cut off or not.
   check_refuses(ErrorCode::kMalformed, "expected an item",
                 [&] { (void)parts(hex("01020304 FFFFFF00 0102"), true); });
+}
+
+TEST_CASE("a walk begun at several places finds what the plain one finds") {
+  // Values that hold what looks like items, the second with another "item" at its end.
+  const Buffer decoy = hex("FEFF00E0 04000000 FF4FFF51 FEFF00E0 00000000");
+  std::vector<Buffer> fragments;
+  for (std::size_t f = 0; f < 60; ++f) {
+    fragments.push_back(f % 3 == 0 ? decoy : Buffer(f % 7 * 2, 0x55));
+  }
+  const Buffer whole = items({}, fragments);
+  const auto found = [](const ByteSource& source, int stretches) {
+    const Items walked = walk_items(source, 8, source.size(), PixelCoding::kJ2k, stretches);
+    Extents out;
+    for (const Fragment& f : walked.fragments) out.emplace_back(f.header, f.length);
+    out.emplace_back(walked.delimited, 0);
+    return out;
+  };
+  const Buffer undelimited = items({}, fragments, false);
+  for (const Buffer& bytes : {whole, undelimited, whole + hex("FEFF00E0 00000000")}) {
+    const CopyingSource source(bytes);
+    const Extents expected = found(source, 1);
+    CHECK(expected.size() == 61);
+    for (int stretches = 2; stretches < 40; ++stretches) {
+      CAPTURE(stretches);
+      CHECK(found(source, stretches) == expected);
+    }
+  }
+  // What is wrong is told as the plain walk tells it, wherever it is.
+  for (std::size_t cut = whole.size() - 9; cut > whole.size() - 60; --cut) {
+    const CopyingSource source(
+        Buffer(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(cut)));
+    std::string plain;
+    for (const int stretches : {1, 2, 5, 16}) {
+      std::string message;
+      try {
+        (void)found(source, stretches);
+      } catch (const Error& error) {
+        message = error.what();
+      }
+      if (stretches == 1) plain = message;
+      CHECK(message == plain);
+    }
+  }
+}
+
+TEST_CASE("a large file without an offset table is walked at several places at once") {
+  const Folder folder;
+  const Buffer header = kLittle.item({});
+  constexpr std::int64_t kFrames = 640;
+  constexpr std::int64_t kLength = 70'000;
+  Buffer bytes = header;
+  for (std::int64_t f = 0; f < kFrames; ++f) {
+    bytes = std::move(bytes) + kLittle.item(Buffer(static_cast<std::size_t>(kLength), 0x11));
+  }
+  std::ofstream(folder.file("f"), std::ios::binary)
+      .write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
+  const FileSource file(folder.file("f"));
+  CHECK(file.will_read(0, 0));
+  CHECK_FALSE(MemorySource(bytes).will_read(0, 0));
+  const Extents found = extents(file, kFrames, true);
+  CHECK(found == extents(MemorySource(bytes), kFrames, true));
+  CHECK(found.back() == std::pair{8 + (kFrames - 1) * (kLength + 8), kLength + 8});
 }

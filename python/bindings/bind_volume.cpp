@@ -392,7 +392,10 @@ void bind_sources(py::module_& module) {
              for (const auto& [file, frame] : slices) origins.push_back({file, frame});
              return std::make_shared<DicomFrames>(files, std::move(origins));
            }),
-           py::arg("files"), py::arg("slices"));
+           py::arg("files"), py::arg("slices"))
+      .def("prepare", &DicomFrames::prepare, py::arg("slice"),
+           py::call_guard<py::gil_scoped_release>(),
+           "Find the frames of a slice's file, so that the first read need not.");
 
   py::classh<DicomFile>(module, "DicomFile", "A file whose header is read, its frames are not.")
       .def(py::init([](py::object source) {

@@ -389,6 +389,10 @@ class DicomFrames(FrameSource):
             tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex]
         ],
     ) -> None: ...
+    def prepare(self, slice: typing.SupportsInt | typing.SupportsIndex) -> None:
+        """
+        Find the frames of a slice's file, so that the first read need not.
+        """
 
 class DicomFile:
     """

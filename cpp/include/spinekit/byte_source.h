@@ -21,6 +21,9 @@ class ByteSource {
   virtual Bytes view(std::int64_t offset, std::int64_t length, Buffer& scratch) const;
   // Whether each read costs so much (a network's round trip) that reads should be saved.
   [[nodiscard]] virtual bool slow() const { return false; }
+  // Begins to fetch what will be read soon, so that several reads are waited for at once. Whether that
+  // saves anything here.
+  virtual bool will_read(std::int64_t /*offset*/, std::int64_t /*length*/) const { return false; }
 
  protected:
   void check_inside(std::int64_t offset, std::int64_t length) const;
@@ -47,6 +50,7 @@ class FileSource : public ByteSource {
   FileSource& operator=(const FileSource&) = delete;
   [[nodiscard]] std::int64_t size() const override { return size_; }
   void read(std::int64_t offset, MutableBytes out) const override;
+  bool will_read(std::int64_t offset, std::int64_t length) const override;
 
  private:
   int file_ = -1;
@@ -61,6 +65,9 @@ class WindowSource : public ByteSource {
   void read(std::int64_t offset, MutableBytes out) const override;
   Bytes view(std::int64_t offset, std::int64_t length, Buffer& scratch) const override;
   [[nodiscard]] bool slow() const override { return whole_->slow(); }
+  bool will_read(std::int64_t offset, std::int64_t length) const override {
+    return whole_->will_read(offset_ + offset, length);
+  }
 
  private:
   std::shared_ptr<const ByteSource> whole_;

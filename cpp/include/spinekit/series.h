@@ -84,6 +84,9 @@ class DicomFrames : public FrameSource {
   DicomFrames(std::vector<FileLocation> files, std::vector<SliceOrigin> slices);
   int most_reduction(std::int64_t slice) override;
   void read(std::int64_t slice, int reduction, StoredFrame& frame) override;
+  // Finds the frames of a slice's file, if it has several, so that the first read need not; what is
+  // wrong with it, read() tells.
+  void prepare(std::int64_t slice);
 
  private:
   struct Open;

@@ -78,6 +78,11 @@ void FileSource::read(std::int64_t offset, MutableBytes out) const {
   }
 }
 
+bool FileSource::will_read(std::int64_t offset, std::int64_t length) const {
+  // A length of 0 would mean the whole file.
+  return length == 0 || ::posix_fadvise(file_, offset, length, POSIX_FADV_WILLNEED) == 0;
+}
+
 // ---- WindowSource
 
 WindowSource::WindowSource(std::shared_ptr<const ByteSource> whole, std::int64_t offset,

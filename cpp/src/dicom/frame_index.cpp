@@ -1,104 +1,23 @@
 #include "frame_index.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
-#include "element_scanner.h"
+#include "item_walk.h"
 #include "spinekit/error.h"
 
 namespace spinekit {
 namespace {
-
-constexpr std::int64_t kMostFragments = std::int64_t{1} << 20;
-constexpr std::int64_t kItemHeader = 8;
-
-std::uint32_t u32(Bytes bytes, std::size_t at) {
-  return static_cast<std::uint32_t>(bytes[at]) | static_cast<std::uint32_t>(bytes[at + 1]) << 8U |
-         static_cast<std::uint32_t>(bytes[at + 2]) << 16U |
-         static_cast<std::uint32_t>(bytes[at + 3]) << 24U;
-}
-
-std::uint64_t u64(Bytes bytes, std::size_t at) {
-  return static_cast<std::uint64_t>(u32(bytes, at)) | static_cast<std::uint64_t>(u32(bytes, at + 4))
-                                                          << 32U;
-}
-
-struct Fragment {
-  std::int64_t header = 0;  // offset of the item's header in the source
-  std::int64_t length = 0;  // of the item's value
-  bool starts_codestream = false;
-
-  [[nodiscard]] std::int64_t end() const { return header + kItemHeader + length; }
-};
-
-// Reads item headers one after the other, up to the sequence delimiter or, where that is missing, the
-// end.
-class ItemWalk {
- public:
-  // With `cut` an item that reaches beyond `end` is taken as far as it goes.
-  ItemWalk(const ByteSource& source, std::int64_t position, std::int64_t end, PixelCoding coding,
-           bool cut = false)
-      : source_(source), position_(position), end_(end), coding_(coding), cut_(cut) {}
-
-  std::optional<Fragment> next() {
-    if (position_ == end_ || (cut_ && end_ - position_ < kItemHeader)) return std::nullopt;
-    // With the header the beginning of the value is looked at, in one read.
-    const std::int64_t count = std::min<std::int64_t>(12, end_ - position_);
-    if (count < kItemHeader) cut_off();
-    const Bytes bytes = source_.view(position_, count, scratch_);
-    const Tag tag{static_cast<std::uint16_t>(u32(bytes, 0) & 0xFFFFU),
-                  static_cast<std::uint16_t>(u32(bytes, 0) >> 16U)};
-    if (tag == kSequenceDelimiter) {
-      delimited_ = true;
-      end_ = position_;
-      return std::nullopt;
-    }
-    std::int64_t length = u32(bytes, 4);
-    if (tag != kItem) {
-      throw_malformed("expected an item of the pixel data, got " + tag.text() + " at byte " +
-                      std::to_string(position_));
-    }
-    if (length == kUndefinedLength) throw_malformed("a fragment of undefined length");
-    const std::int64_t left = end_ - position_ - kItemHeader;
-    if (length > left && !cut_) cut_off();
-    length = std::min(length, left);
-    Fragment fragment{position_, length, false};
-    if (length >= 4 && count == 12 && bytes[8] == 0xFF) {
-      fragment.starts_codestream =
-          coding_ == PixelCoding::kJ2k ? bytes[9] == 0x4F && bytes[10] == 0xFF : bytes[9] == 0xD8;
-    }
-    position_ = fragment.end();
-    return fragment;
-  }
-
-  // Whether the delimiter was reached.
-  [[nodiscard]] bool delimited() const { return delimited_; }
-
- private:
-  [[noreturn]] void cut_off() const {
-    throw_malformed("cut off, or a wrong length: the pixel data's item at byte " +
-                    std::to_string(position_) + " reaches beyond the end of the file");
-  }
-
-  const ByteSource& source_;
-  std::int64_t position_;
-  std::int64_t end_;
-  PixelCoding coding_;
-  bool cut_;
-  bool delimited_ = false;
-  Buffer scratch_;
-};
 
 // Byte offsets of the frames behind the Basic Offset Table's item; empty without a table that fits.
 std::vector<std::int64_t> table_of(Bytes basic, Bytes extended, std::int64_t frames) {
   const auto wanted = static_cast<std::size_t>(frames);
   std::vector<std::int64_t> starts;
   if (basic.size() / 4 == wanted) {
-    for (std::size_t f = 0; f < wanted; ++f) starts.push_back(u32(basic, 4 * f));
+    for (std::int64_t f = 0; f < frames; ++f) starts.push_back(u32_at(basic, 4 * f));
   } else if (extended.size() / 8 == wanted) {
-    for (std::size_t f = 0; f < wanted; ++f) {
-      starts.push_back(static_cast<std::int64_t>(u64(extended, 8 * f)));
+    for (std::int64_t f = 0; f < frames; ++f) {
+      starts.push_back(static_cast<std::int64_t>(u64_at(extended, 8 * f)));
     }
   }
   return starts;
@@ -128,14 +47,20 @@ std::vector<Extent> split_at(const std::vector<Fragment>& fragments,
   return frames;
 }
 
-std::vector<Extent> scan(ItemWalk walk, const EncapsulatedFrames& pixel_data, Bytes basic) {
-  std::vector<Fragment> fragments;
-  while (const auto fragment = walk.next()) {
-    if (static_cast<std::int64_t>(fragments.size()) >= kMostFragments) {
-      throw_malformed("more than 1,048,576 fragments");
-    }
-    fragments.push_back(*fragment);
-  }
+// Stretches that a file's items are sought in at once: more than one where each has many.
+int stretches_for(const ByteSource& source, std::int64_t bytes, std::int64_t frames) {
+  constexpr std::int64_t kMostStretches = 16;
+  constexpr std::int64_t kLeastFrames = 32;  // in a stretch
+  if (!source.will_read(0, 0)) return 1;
+  return static_cast<int>(
+      std::clamp<std::int64_t>(std::min(frames, bytes >> 16U) / kLeastFrames, 1, kMostStretches));
+}
+
+std::vector<Extent> scan(const ByteSource& source, const EncapsulatedFrames& pixel_data,
+                         std::int64_t first, Bytes basic) {
+  const int stretches = stretches_for(source, pixel_data.end - first, pixel_data.frames);
+  const auto [fragments, delimited] =
+      walk_items(source, first, pixel_data.end, pixel_data.coding, stretches);
   if (fragments.empty()) throw_malformed("encapsulated pixel data without fragments");
   const auto count = static_cast<std::int64_t>(fragments.size());
   const std::int64_t frames = pixel_data.frames;
@@ -148,7 +73,7 @@ std::vector<Extent> scan(ItemWalk walk, const EncapsulatedFrames& pixel_data, By
   if (count == frames) {
     // Then a table that says otherwise is wrong, unless the file was cut off between two fragments.
     const std::int64_t end = fragments.back().end() - fragments.front().header;
-    if (!walk.delimited() && !starts.empty() && starts.back() >= end) {
+    if (!delimited && !starts.empty() && starts.back() >= end) {
       throw_malformed("cut off: the offset table points behind the end of the file");
     }
     std::vector<Extent> out;
@@ -193,6 +118,9 @@ std::optional<std::vector<Extent>> believed(const ByteSource& source,
     const std::size_t samples = source.slow() ? 1 : 256;
     const std::size_t step = std::max<std::size_t>(frames.size() / samples, 1);
     for (std::size_t f = 0; f < frames.size(); f += step) {
+      source.will_read(frames[f].offset, kItemHeader);
+    }
+    for (std::size_t f = 0; f < frames.size(); f += step) {
       const std::int64_t frame_end = frames[f].offset + frames[f].length;
       ItemWalk walk(source, frames[f].offset, frame_end, pixel_data.coding);
       std::int64_t reached = 0;
@@ -220,7 +148,7 @@ std::vector<Extent> index_frames(const ByteSource& source, const EncapsulatedFra
   if (believe_tables && pixel_data.frames > 1) {
     if (auto frames = believed(source, pixel_data, table->end(), basic)) return *std::move(frames);
   }
-  return scan(std::move(walk), pixel_data, basic);
+  return scan(source, pixel_data, table->end(), basic);
 }
 
 std::vector<Bytes> fragments_in(Bytes extent, bool cut) {

@@ -207,6 +207,16 @@ int DicomFrames::most_reduction(std::int64_t slice) {
   });
 }
 
+void DicomFrames::prepare(std::int64_t slice) {
+  const std::int64_t file = slices_.at(static_cast<std::size_t>(slice)).file;
+  if (slices_of_file_[static_cast<std::size_t>(file)] < 2) return;
+  try {
+    (void)open(file)->file.frames();
+  } catch (const Error&) {
+    return;
+  }
+}
+
 void DicomFrames::read(std::int64_t slice, int reduction, StoredFrame& frame) {
   const SliceOrigin origin = slices_.at(static_cast<std::size_t>(slice));
   const FileLocation& location = files_[static_cast<std::size_t>(origin.file)];

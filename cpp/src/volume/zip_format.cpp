@@ -59,21 +59,6 @@ std::int64_t local_header_bytes(Bytes first30) {
   return kLocalHeaderBytes + u16_at(first30, 26) + u16_at(first30, 28);
 }
 
-std::uint16_t u16_at(Bytes bytes, std::int64_t at) {
-  const std::uint8_t* p = bytes.data() + at;
-  return static_cast<std::uint16_t>(p[0] | p[1] << 8U);
-}
-
-std::uint32_t u32_at(Bytes bytes, std::int64_t at) {
-  const std::uint32_t upper = u16_at(bytes, at + 2);
-  return upper << 16U | u16_at(bytes, at);
-}
-
-std::uint64_t u64_at(Bytes bytes, std::int64_t at) {
-  const std::uint64_t upper = u32_at(bytes, at + 4);
-  return upper << 32U | u32_at(bytes, at);
-}
-
 bool ends_entries(std::uint32_t signature) {
   constexpr std::array<std::uint32_t, 5> kSignatures{
       0x02014B50,  // central directory header

@@ -16,10 +16,6 @@ constexpr std::int64_t kLocalHeaderBytes = 30;
 constexpr int kStoredMethod = 0;
 constexpr int kDeflatedMethod = 8;
 
-std::uint16_t u16_at(Bytes bytes, std::int64_t at);
-std::uint32_t u32_at(Bytes bytes, std::int64_t at);
-std::uint64_t u64_at(Bytes bytes, std::int64_t at);
-
 struct LocalHeader {
   std::string name;
   int method = 0;

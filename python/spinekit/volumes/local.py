@@ -125,6 +125,8 @@ def _load(
     if content.memory is not None:
         reduction = COARSE_REDUCTION if wishes.coarse else 0
         loader = _core.Loader(content.memory, frames, filling.executor, content.order, reduction)
+    elif content.order:
+        frames.prepare(content.order[0])
     filling.initialise(content, loader)
 
 
