@@ -31,7 +31,9 @@ from spinekit.bundling import Bundle, bundle
 from spinekit.comparison import Comparison, compare
 from spinekit.compression import compress, decompress
 from spinekit.info import info
+from spinekit.measurement.landmarks import Landmarks
 from spinekit.pixels import read_pixels
+from spinekit.radiograph import Radiograph
 from spinekit.report import Record, Report
 from spinekit.volumes import Frame, Geometry, SeriesInfo, SliceState, Volume, open_volume, show
 from spinekit.volumes.order import slice_order
@@ -47,7 +49,9 @@ __all__ = [
     "Comparison",
     "Frame",
     "Geometry",
+    "Landmarks",
     "MalformedDataError",
+    "Radiograph",
     "Record",
     "Report",
     "ResourceError",

@@ -1,0 +1,58 @@
+"""Projection radiographs: pixels, their size, and where both come from."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit._core import ArgumentError
+
+
+@dataclass(eq=False)
+class Radiograph:
+    """A film: what is measured, segmented and restored.
+
+    Attributes
+    ----------
+    pixels : shape (rows, columns), uint8, uint16 or float32; dense bone is bright, whatever the
+        photometric interpretation of the file
+    spacing : (row, column) distance of pixel centres in mm, or None where nobody knows
+    spacing_from : how the spacing is known: ``"PixelSpacing"``, ``"ImagerPixelSpacing"``, ``"given"``,
+        ``"known length"``, ``"phantom"``, or empty
+    source : what it was read or made from; no patient data
+    notes : further things to know, such as exposure, by name
+
+    Raises
+    ------
+    ArgumentError
+        If the pixels are no 2D array of such a dtype, or the spacing is not positive.
+    """
+
+    pixels: NDArray[Any]
+    spacing: tuple[float, float] | None = None
+    spacing_from: str = ""
+    source: str = ""
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 2 or self.pixels.size == 0:
+            raise ArgumentError(f"pixels: shape {self.pixels.shape}, expected (rows, columns)")
+        if self.pixels.dtype not in (np.uint8, np.uint16, np.float32):
+            raise ArgumentError(f"pixels: {self.pixels.dtype}, expected uint8, uint16 or float32")
+        if self.spacing is not None:
+            row, column = (float(value) for value in self.spacing)
+            if not (0 < row < np.inf and 0 < column < np.inf):
+                raise ArgumentError(f"spacing: {self.spacing}, expected (row, column) in mm, both > 0")
+            self.spacing = row, column
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        rows, columns = self.pixels.shape
+        return rows, columns
+
+    def __repr__(self) -> str:
+        spacing = f"{self.spacing[0]:.4g} x {self.spacing[1]:.4g} mm" if self.spacing else "unknown spacing"
+        rows, columns = self.shape
+        return f"<Radiograph {rows} x {columns} {self.pixels.dtype}, {spacing}, {self.source or 'no source'}>"
