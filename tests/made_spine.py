@@ -82,14 +82,13 @@ class FlatSpine:
         points = []
         for a, b in sides:
             side = self._side(a, b, self.sag)
-            if self.beak:
-                # A lip at both ends of the endplates, outwards and along.
-                if a is sp or a is ia:
-                    along = (b - a) / np.linalg.norm(b - a)
-                    out = np.array([along[1], -along[0]])
-                    t = np.linspace(-1, 1, 60, endpoint=False)[:, None]
-                    lip = np.clip((np.abs(t) - 0.78) / 0.22, 0, 1) ** 2
-                    side = side + self.beak * lip * (0.5 * out + np.sign(t) * along)
+            if self.beak and (a is sp or a is ia):
+                # A lip at both ends of an endplate, outwards and along.
+                along = (b - a) / np.linalg.norm(b - a)
+                out = np.array([along[1], -along[0]])
+                t = np.linspace(-1, 1, 60, endpoint=False)[:, None]
+                lip = np.clip((np.abs(t) - 0.78) / 0.22, 0, 1) ** 2
+                side = side + self.beak * lip * (0.5 * out + np.sign(t) * along)
             points.append(side)
         return np.concatenate(points)
 
@@ -114,7 +113,9 @@ class FlatSpine:
         turn = np.linspace(0, 2 * np.pi, 400, endpoint=False)
         return centre + self.radius * np.stack([np.cos(turn), np.sin(turn)], 1)
 
-    def film(self, rows=1024, columns=None, spacing=None, *, mirrored=False, tilt=0.0, shift=(0.0, 0.0), scale=8):
+    def film(
+        self, rows=1024, columns=None, spacing=None, *, mirrored=False, tilt=0.0, shift=(0.0, 0.0), scale=8
+    ):
         """Return antialiased masks, spacing and landmarks on a film of about 330 mm height."""
         columns = columns or rows * 3 // 4
         spacing = spacing or (330.0 / rows, 330.0 / rows)

@@ -178,9 +178,7 @@ def _measurement(
     return Measurement(
         values=values,
         intervals={
-            name: span
-            for name, span in zip(names, intervals, strict=False)
-            if not math.isnan(values[name])
+            name: span for name, span in zip(names, intervals, strict=False) if not math.isnan(values[name])
         },
         reasons=reasons,
         warnings=warnings,

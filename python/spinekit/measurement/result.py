@@ -64,12 +64,12 @@ class Measurement:
 
     @property
     def pi(self) -> float:
-        """Pelvic incidence: between the normal of the S1 endplate and the line from its middle to the hip axis."""
+        """Pelvic incidence: between the normal of S1's endplate and the line from its middle to the hips."""
         return self.values["pi"]
 
     @property
     def pt(self) -> float:
-        """Pelvic tilt: between the vertical and the line from the hip axis to the middle of the S1 endplate."""
+        """Pelvic tilt: between the vertical and the line from the hips to the middle of S1's endplate."""
         return self.values["pt"]
 
     @property
@@ -218,7 +218,9 @@ class Measurement:
                 for name, value in self.values.items():
                     low, high = self.intervals.get(name, (math.nan, math.nan))
                     unit = self._unit(name)
-                    writer.writerow([name, cell(value), cell(low), cell(high), unit, self.reasons.get(name, "")])
+                    writer.writerow(
+                        [name, cell(value), cell(low), cell(high), unit, self.reasons.get(name, "")]
+                    )
         except OSError as failure:
             raise _engine.os_error(target, "cannot be written", failure) from failure
 
