@@ -17,6 +17,7 @@ See the project's README for the whole picture, and ``spinekit --help`` for the 
 
 import logging as _logging
 
+from spinekit import phantom
 from spinekit._core import (
     ArgumentError,
     CancelledError,
@@ -67,6 +68,7 @@ __all__ = [
     "decompress",
     "info",
     "open_volume",
+    "phantom",
     "read_pixels",
     "show",
     "slice_order",
