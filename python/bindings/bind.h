@@ -11,5 +11,6 @@ void bind_dicom(pybind11::module_& module);
 void bind_volume(pybind11::module_& module);
 void bind_archive(pybind11::module_& module);
 void bind_radiograph(pybind11::module_& module);
+void bind_projection(pybind11::module_& module);
 
 }  // namespace spinekit::bindings

@@ -22,6 +22,7 @@ See the project's README for the whole picture, and ``spinekit --help`` for the 
 
 import logging as _logging
 
+from spinekit import phantom
 from spinekit._core import (
     ArgumentError,
     CancelledError,
@@ -75,6 +76,7 @@ __all__ = [
     "measure",
     "measure_points",
     "open_volume",
+    "phantom",
     "read_pixels",
     "show",
     "slice_order",

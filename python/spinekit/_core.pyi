@@ -9,6 +9,7 @@ import enum
 import typing
 
 import numpy
+import numpy.typing
 import typing_extensions
 
 class SpinekitError(Exception):
@@ -477,6 +478,58 @@ class Loader:
         reduction: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> None: ...
 
+class Mesh:
+    """
+    A closed surface, its triangles counterclockwise as seen from outside.
+    """
+    def __init__(
+        self, vertices: numpy.typing.NDArray[numpy.float64], triangles: numpy.typing.NDArray[numpy.int32]
+    ) -> None: ...
+    @property
+    def triangles(self) -> numpy.typing.NDArray[numpy.int32]: ...
+    @property
+    def vertices(self) -> numpy.typing.NDArray[numpy.float64]: ...
+
+class Beam:
+    """
+    A point source and a flat detector; patient coordinates, mm.
+    """
+    def __init__(
+        self,
+        source: typing.Annotated[
+            collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"
+        ],
+        corner: typing.Annotated[
+            collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"
+        ],
+        row_step: typing.Annotated[
+            collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"
+        ],
+        column_step: typing.Annotated[
+            collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"
+        ],
+        rows: typing.SupportsInt | typing.SupportsIndex,
+        columns: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+    def project(
+        self, points: typing.Annotated[numpy.typing.ArrayLike, numpy.float64]
+    ) -> numpy.typing.NDArray[numpy.float64]:
+        """
+        Where points (n, 3) fall, in pixels (column, row), shape (n, 2).
+        """
+    @property
+    def column_step(self) -> typing.Annotated[list[float], "FixedSize(3)"]: ...
+    @property
+    def columns(self) -> int: ...
+    @property
+    def corner(self) -> typing.Annotated[list[float], "FixedSize(3)"]: ...
+    @property
+    def row_step(self) -> typing.Annotated[list[float], "FixedSize(3)"]: ...
+    @property
+    def rows(self) -> int: ...
+    @property
+    def source(self) -> typing.Annotated[list[float], "FixedSize(3)"]: ...
+
 def arrange(frames: collections.abc.Sequence[FrameHeader]) -> tuple[list[int], SliceGeometry]:
     """
     Numbers of the frames in slice order, and their geometry.
@@ -529,6 +582,34 @@ def local_header_bytes(first30: typing_extensions.Buffer) -> int:
     So far behind a local header's offset its entry's bytes begin.
     """
 
+def paint(
+    volume: numpy.typing.NDArray[numpy.float32],
+    meshes: collections.abc.Sequence[Mesh],
+    values: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    origin: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"
+    ],
+    spacing: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"
+    ],
+    executor: Executor,
+) -> None:
+    """
+    Paint the inside of meshes into a float32 volume (z, y, x), one over the other; origin and spacing are (x, y, z).
+    """
+
+def ray_sums(
+    meshes: collections.abc.Sequence[Mesh],
+    channels: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    weights: collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex],
+    count: typing.SupportsInt | typing.SupportsIndex,
+    beam: Beam,
+    executor: Executor,
+) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    Lengths of each pixel's ray within meshes, in mm times their weights, added up per channel: float32 (count, rows, columns).
+    """
+
 def read_header(
     source: typing_extensions.Buffer,
     name: str | bytes,
@@ -554,11 +635,43 @@ def scan_headers(
     The header of each file, or the exception that says why there is none.
     """
 
+def silhouettes(
+    meshes: collections.abc.Sequence[Mesh],
+    groups: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
+    count: typing.SupportsInt | typing.SupportsIndex,
+    beam: Beam,
+    executor: Executor,
+) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    Part of each pixel that the union of a group's meshes covers: float32 (count, rows, columns).
+    """
+
 def structural_similarity(
     a: numpy.ndarray, b: numpy.ndarray, range: typing.SupportsFloat | typing.SupportsIndex
 ) -> float:
     """
     Mean SSIM of two images, shape (rows, columns[, samples]).
+    """
+
+def through(
+    volume: numpy.typing.NDArray[numpy.float32],
+    origin: typing.Annotated[
+        collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"
+    ],
+    axes: typing.Annotated[
+        collections.abc.Sequence[
+            typing.Annotated[
+                collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(3)"
+            ]
+        ],
+        "FixedSize(3)",
+    ],
+    beam: Beam,
+    most: bool,
+    executor: Executor,
+) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    Integral along each pixel's ray through a float32 volume (k, j, i), or the greatest value: float32 (rows, columns).
     """
 
 def transcode(

@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-namespace spinekit {
+#include "spinekit/vectors.h"
 
-using Vector3 = std::array<double, 3>;
+namespace spinekit {
 
 // What one slice's header says; absent where it does not.
 struct SlicePlace {

@@ -16,21 +16,9 @@ constexpr double kRegular = 0.01;
 // Below this the slice axis is taken for the normal: positions are rounded in headers.
 constexpr double kLeastTiltDeg = 0.05;
 
-double dot(const Vector3& a, const Vector3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
-
-Vector3 minus(const Vector3& a, const Vector3& b) {
-  return {a[0] - b[0], a[1] - b[1], a[2] - b[2]};
-}
-
-double length(const Vector3& a) { return std::sqrt(dot(a, a)); }
-
 Vector3 unit(const Vector3& a) {
   const double norm = length(a);
   return {a[0] / norm, a[1] / norm, a[2] / norm};
-}
-
-Vector3 cross(const Vector3& a, const Vector3& b) {
-  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
 }
 
 Vector3 column_axis(const SlicePlace& place) {
@@ -77,7 +65,7 @@ std::string text(double value) {
 void measure_steps(const std::vector<Vector3>& positions, Geometry& geometry) {
   std::vector<double> steps;
   for (std::size_t k = 1; k < positions.size(); ++k) {
-    steps.push_back(length(minus(positions[k], positions[k - 1])));
+    steps.push_back(length((positions[k] - positions[k - 1])));
   }
   std::vector<double> apart;
   std::copy_if(steps.begin(), steps.end(), std::back_inserter(apart),
@@ -107,13 +95,13 @@ void measure_steps(const std::vector<Vector3>& positions, Geometry& geometry) {
 void measure_shear(const std::vector<Vector3>& positions, const Vector3& normal,
                    Geometry& geometry) {
   constexpr double kRoundingMm = 0.1;
-  const Vector3 along = minus(positions.back(), positions.front());
+  const Vector3 along = positions.back() - positions.front();
   const double height = dot(along, normal);
   for (const Vector3& position : positions) {
-    const Vector3 way = minus(position, positions.front());
+    const Vector3 way = position - positions.front();
     const double part = height >= kSamePlaceMm ? dot(way, normal) / height : 0;
     const Vector3 on_line{part * along[0], part * along[1], part * along[2]};
-    geometry.largest_shift_mm = std::max(geometry.largest_shift_mm, length(minus(way, on_line)));
+    geometry.largest_shift_mm = std::max(geometry.largest_shift_mm, length((way - on_line)));
   }
   const double spacing = geometry.spacing_mm[0].value_or(0);
   if (geometry.largest_shift_mm > std::max(kRoundingMm, kRegular * spacing)) {
