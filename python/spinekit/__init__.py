@@ -26,6 +26,7 @@ from spinekit._core import (
     UnsupportedError,
     __version__,
 )
+from spinekit.agreement import Agreement, agreement
 from spinekit.audit import Audit, AuditRecord, verify
 from spinekit.bundling import Bundle, bundle
 from spinekit.comparison import Comparison, compare
@@ -41,6 +42,7 @@ from spinekit.volumes.order import slice_order
 _logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
 __all__ = [
+    "Agreement",
     "ArgumentError",
     "Audit",
     "AuditRecord",
@@ -61,6 +63,7 @@ __all__ = [
     "UnsupportedError",
     "Volume",
     "__version__",
+    "agreement",
     "bundle",
     "compare",
     "compress",
