@@ -17,6 +17,7 @@ See the project's README for the whole picture, and ``spinekit --help`` for the 
 
 import logging as _logging
 
+from spinekit import annotations
 from spinekit._core import (
     ArgumentError,
     CancelledError,
@@ -64,6 +65,7 @@ __all__ = [
     "Volume",
     "__version__",
     "agreement",
+    "annotations",
     "bundle",
     "compare",
     "compress",
