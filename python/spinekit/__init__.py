@@ -22,11 +22,7 @@ See the project's README for the whole picture, and ``spinekit --help`` for the 
 
 import logging as _logging
 
-<<<<<<< HEAD
-from spinekit import phantom
-=======
-from spinekit import annotations
->>>>>>> agree
+from spinekit import annotations, phantom
 from spinekit._core import (
     ArgumentError,
     CancelledError,
