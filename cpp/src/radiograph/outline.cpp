@@ -11,9 +11,17 @@ namespace {
 
 using Terms = std::array<double, kTerms>;
 
-Terms legendre(double xi) {
-  const double square = xi * xi;
-  return {1, xi, 1.5 * square - 0.5, xi * (2.5 * square - 1.5)};
+// The rim of an endplate is a superellipse of about this exponent.
+constexpr double kRim = 2.3;
+
+double arc(double xi) {
+  const double rest = 1 - std::pow(std::abs(xi), kRim);
+  return rest > 0 ? std::pow(rest, 1 / kRim) : 0;
+}
+
+Terms basis_at(SideKind kind, double xi) {
+  const double rest = 1 - xi * xi;
+  return {1, xi, rest, xi * rest, kind == SideKind::kEndplate ? arc(xi) : xi * xi * rest};
 }
 
 void add(NormalSums& sums, const Terms& basis, double weight, double value) {
@@ -30,12 +38,12 @@ void add(NormalSums& sums, const NormalSums& other, double factor) {
 }
 
 // By Cholesky; false when the evidence does not determine the terms.
-bool solve(NormalSums sums, const Terms& ridge, Terms& terms) {
+bool solve(NormalSums sums, const SideFit& fit, Terms& terms) {
   std::array<std::array<double, kTerms>, kTerms> lower{};
   std::size_t at = 0;
   for (std::size_t i = 0; i < kTerms; ++i) {
     for (std::size_t j = 0; j <= i; ++j) {
-      double value = sums.matrix[at++] + (i == j ? ridge[i] : 0);
+      double value = sums.matrix[at++] + (i == j ? fit.ridge[i] : 0);
       for (std::size_t k = 0; k < j; ++k) value -= lower[i][k] * lower[j][k];
       if (i != j) {
         lower[i][j] = value / lower[j][j];
@@ -47,7 +55,7 @@ bool solve(NormalSums sums, const Terms& ridge, Terms& terms) {
   }
   Terms half{};
   for (std::size_t i = 0; i < kTerms; ++i) {
-    half[i] = sums.right[i];
+    half[i] = sums.right[i] + fit.ridge[i] * fit.expected[i];
     for (std::size_t k = 0; k < i; ++k) half[i] -= lower[i][k] * half[k];
     half[i] /= lower[i][i];
   }
@@ -59,8 +67,9 @@ bool solve(NormalSums sums, const Terms& ridge, Terms& terms) {
   return true;
 }
 
-Side chord_side(Vec from, Vec to) {
+Side chord_side(SideKind kind, Vec from, Vec to) {
   Side side;
+  side.kind = kind;
   side.centre = middle(from, to);
   side.half = 0.5 * distance(from, to);
   side.along = unit(to - from);
@@ -72,16 +81,16 @@ Side chord_side(Vec from, Vec to) {
 bool meet(const Side& a, const Side& b, Vec& corner) {
   double s = 1, t = -1;
   for (int step = 0; step < 6; ++step) {
-    const Vec gap = b.at(t) - a.at(s);
-    const Vec da = a.tangent(s);
-    const Vec db = b.tangent(t);
+    const Vec gap = b.base(t) - a.base(s);
+    const Vec da = a.base_tangent(s);
+    const Vec db = b.base_tangent(t);
     const double determinant = cross(da, db);
     if (std::abs(determinant) < 0.2 * norm(da) * norm(db)) return false;
     s += cross(gap, db) / determinant;
     t += cross(gap, da) / determinant;
     if (!(std::abs(s - 1) < 0.6 && std::abs(t + 1) < 0.6)) return false;
   }
-  corner = a.at(s);
+  corner = a.base(s);
   return true;
 }
 
@@ -89,12 +98,12 @@ bool find_corners(const std::vector<SideFit>& sides, bool closed, std::vector<Ve
   const std::size_t count = sides.size();
   for (std::size_t k = 0; k < count; ++k) {
     if (!closed && k == 0) {
-      corners[0] = sides[0].side.at(-1);
+      corners[0] = sides[0].side.base(-1);
       continue;
     }
     if (!meet(sides[(k + count - 1) % count].side, sides[k].side, corners[k])) return false;
   }
-  if (!closed) corners[count] = sides[count - 1].side.at(1);
+  if (!closed) corners[count] = sides[count - 1].side.base(1);
   return true;
 }
 
@@ -114,7 +123,7 @@ void gather(const Contour& contour, const Side& side, const SideRange& range, do
     const double xi = dot(from, side.along) * per_half;
     if (xi < range.from || xi > range.to || point.at_film_edge) continue;
     const double height = dot(from, side.out);
-    if (std::abs(height) > gate || dot(point.outward, side.out) < 0.6) continue;
+    if (std::abs(height - side.height(xi)) > gate || dot(point.outward, side.out) < 0.6) continue;
     samples.push_back({xi, height, point.share});
   }
 }
@@ -125,41 +134,83 @@ double geman_mcclure(double residual, double scale) {
   return bell * bell;
 }
 
-// How far sides bow, as a share of their chord, and the stretch of border that moves together: with
-// much noise the curves may not follow it.
-constexpr double kBowSpread = 0.04;
-constexpr double kSkewSpread = 0.01;
-constexpr double kCoherence = 0.12;
+// How well the best of masks tell where a border is, pixels.
+constexpr double kFinest = 0.04;
+
+// What sides are like, as shares of their chords: mean and spread of bow, skew, and arc or flat bow.
+// It counts where the border is noisy; clean borders overrule it.
+struct Habit {
+  Terms mean;
+  Terms spread;
+};
+constexpr Habit kEndplates{{0, 0, -0.02, 0, 0.04}, {1, 1, 0.03, 0.01, 0.04}};
+constexpr Habit kWalls{{0, 0, -0.08, 0, 0}, {1, 1, 0.05, 0.02, 0.03}};
+// Noise of a border at the scale of its sides: variance of the mean of a stretch, by its length.
+struct Waviness {
+  double sum = 0;
+  double degrees_of_freedom = 0;
+  [[nodiscard]] double value() const { return sum / std::max(degrees_of_freedom, 1.0); }
+};
 
 void weigh(SideFit& fit, const std::vector<Sample>& samples, const SideRange& range, double scale,
-           double noise) {
+           Waviness& waviness) {
   fit.blocks = {};
+  constexpr std::size_t kStretches = 16;
+  struct Stretch {
+    double weight = 0;
+    double share = 0;
+    double residual = 0;
+  };
+  std::array<Stretch, kStretches> stretches{};
   const double span = range.to - range.from;
   std::array<bool, 32> backed{};
   for (const Sample& sample : samples) {
     const double residual = sample.height - fit.side.height(sample.xi);
     const double weight = geman_mcclure(residual, scale) * sample.share;
-    const double part = (sample.xi - range.from) / span;
-    const auto block = std::min(kBlocks - 1, static_cast<std::size_t>(part * kBlocks));
-    add(fit.blocks[block], legendre(sample.xi), weight, sample.height);
-    if (std::abs(residual) < 2 * scale) backed[static_cast<std::size_t>(part * 31.999)] = true;
+    const double part = std::min((sample.xi - range.from) / span, 0.9999);
+    add(fit.blocks[static_cast<std::size_t>(part * kBlocks)], basis_at(fit.side.kind, sample.xi),
+        weight, sample.height);
+    Stretch& stretch = stretches[static_cast<std::size_t>(part * kStretches)];
+    stretch.weight += weight;
+    stretch.share += sample.share;
+    stretch.residual += weight * residual;
+    if (std::abs(residual) < 2 * scale) backed[static_cast<std::size_t>(part * 32)] = true;
   }
   fit.support = static_cast<double>(std::count(backed.begin(), backed.end(), true)) / 32;
+  waviness.degrees_of_freedom -= kTerms;
+  for (const Stretch& stretch : stretches) {
+    if (stretch.weight < 0.3 * stretch.share || stretch.weight <= 0) continue;
+    const double mean = stretch.residual / stretch.weight;
+    waviness.sum += mean * mean * stretch.share;
+    waviness.degrees_of_freedom += 1;
+  }
+}
+
+void expect(SideFit& fit, double doubt) {
   const double chord = 2 * fit.side.half;
-  const double doubt = noise * noise * kCoherence * chord;
-  fit.ridge = {0, 0, doubt / std::pow(kBowSpread * chord, 2),
-               doubt / std::pow(kSkewSpread * chord, 2)};
+  const Habit& habit = fit.side.kind == SideKind::kEndplate ? kEndplates : kWalls;
+  for (std::size_t k = 0; k < kTerms; ++k) {
+    fit.expected[k] = habit.mean[k] * chord;
+    fit.ridge[k] = k < 2 ? 0 : doubt / std::pow(habit.spread[k] * chord, 2);
+  }
 }
 
 }  // namespace
 
 double Side::height(double xi) const {
-  const Terms basis = legendre(xi);
-  return terms[0] + terms[1] * xi + terms[2] * basis[2] + terms[3] * basis[3];
+  return base_height(xi) + (kind == SideKind::kEndplate ? terms[4] * arc(xi) : 0);
 }
 
-double Side::slope(double xi) const {
-  return terms[1] + 3 * xi * terms[2] + (7.5 * xi * xi - 1.5) * terms[3];
+double Side::base_height(double xi) const {
+  const double rest = 1 - xi * xi;
+  const double flat = kind == SideKind::kWall ? terms[4] * xi * xi * rest : 0;
+  return terms[0] + terms[1] * xi + (terms[2] + terms[3] * xi) * rest + flat;
+}
+
+double Side::base_slope(double xi) const {
+  const double square = xi * xi;
+  const double flat = kind == SideKind::kWall ? terms[4] * xi * (2 - 4 * square) : 0;
+  return terms[1] - 2 * xi * terms[2] + (1 - 3 * square) * terms[3] + flat;
 }
 
 OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
@@ -168,7 +219,6 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
   fit.closed = options.closed;
   const std::size_t count = options.ranges.size();
   fit.sides.resize(count);
-  const double floor = 0.08 * contour.pixel;
   double scale = 0.08 * options.size;
   std::vector<std::vector<Sample>> samples(count);
   std::vector<WeightedValue> residuals;
@@ -177,12 +227,13 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
     residuals.clear();
     const double gate = std::max(4 * scale, 0.1 * options.size);
     for (std::size_t k = 0; k < count; ++k) {
-      Side frame = chord_side(corners[k], corners[(k + 1) % corners.size()]);
+      Side frame =
+          chord_side(options.ranges[k].kind, corners[k], corners[(k + 1) % corners.size()]);
       if (!(frame.half > 0.1 * options.size)) return fit.sound = false, fit;
       // The curve as it was, over the new chord: its bow stays, its ends are the corners.
       if (step > 0) {
         const Terms& old = fit.sides[k].side.terms;
-        frame.terms = {-old[2], -old[3], old[2], old[3]};
+        frame.terms = {0, 0, old[2], old[3], old[4]};
       }
       fit.sides[k].side = frame;
       gather(contour, frame, options.ranges[k], gate, samples[k]);
@@ -191,14 +242,20 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
       }
     }
     if (residuals.size() < 8) return fit.sound = false, fit;
-    fit.noise = std::max(floor, 1.4826 * weighted_median(residuals));
-    scale = step == 0 ? scale : std::max(2.2 * fit.noise, 0.6 * scale);
+    fit.noise = std::max(kFinest * contour.pixel, 1.4826 * weighted_median(residuals));
+    scale = step == 0 ? scale : std::max({2.2 * fit.noise, 0.6 * scale, 0.02 * options.size});
+    Waviness waviness;
     for (std::size_t k = 0; k < count; ++k) {
-      SideFit& side = fit.sides[k];
+      weigh(fit.sides[k], samples[k], options.ranges[k], scale, waviness);
+    }
+    // At the start residuals are misfits, not noise.
+    const double least = std::pow(kFinest * contour.pixel, 2) * contour.pixel;
+    const double doubt = step < 3 ? least : std::max(least, waviness.value());
+    for (SideFit& side : fit.sides) {
+      expect(side, doubt);
       NormalSums sums;
-      weigh(side, samples[k], options.ranges[k], scale, fit.noise);
       for (const NormalSums& block : side.blocks) add(sums, block, 1);
-      if (!solve(sums, side.ridge, side.side.terms)) return fit.sound = false, fit;
+      if (!solve(sums, side, side.side.terms)) return fit.sound = false, fit;
     }
     if (!find_corners(fit.sides, options.closed, corners)) return fit.sound = false, fit;
   }
@@ -213,7 +270,7 @@ std::vector<Vec> resampled_corners(const OutlineFit& fit, Random& random) {
     NormalSums sums;
     for (const NormalSums& block : original.blocks) add(sums, block, random.exponential());
     sides[k].side = original.side;
-    if (!solve(sums, original.ridge, sides[k].side.terms)) sides[k].side = original.side;
+    if (!solve(sums, original, sides[k].side.terms)) sides[k].side = original.side;
   }
   std::vector<Vec> corners(fit.corners.size());
   if (!find_corners(sides, fit.closed, corners)) return fit.corners;

@@ -1,7 +1,9 @@
 // A bone's outline as curved sides that meet in corners, fitted to its border so that beaks, leaks,
 // bites and lost corners do not count.
 //
-// Each side is a cubic over its chord. Weights are Geman and McClure's, their scale annealed from the
+// Each side is a curve over its chord: a line, a bow and a skew, which end on the line, and for
+// endplates the arc of their rim, for walls a flatter bow. A rim is seen as an arc where the beam
+// does not run in its plane; its ends, and so the line between them, are where the arc would close. Weights are Geman and McClure's, their scale annealed from the
 // bone's size down to the border's own noise (graduated non-convexity; Black & Rangarajan 1996, doi
 // 10.1007/BF00131148). Corners are where neighbouring curves meet, so that rounded, broken or
 // overgrown ones are replaced by what the sides say.
@@ -16,21 +18,28 @@
 
 namespace spinekit::radiograph {
 
-inline constexpr std::size_t kTerms = 4;
+inline constexpr std::size_t kTerms = 5;
 inline constexpr std::size_t kBlocks = 8;
 
-// y(xi) along `out` over the chord from xi = -1 to 1, in Legendre polynomials.
+enum class SideKind { kEndplate, kWall };
+
+// Height above the chord, along `out`, from xi = -1 to 1.
 struct Side {
+  SideKind kind = SideKind::kWall;
   Vec centre;
   Vec along;
   Vec out;
   double half = 0;
-  std::array<double, kTerms> terms{};
+  std::array<double, kTerms> terms{};  // mm; offset, slope, bow, skew, and arc or flat bow
 
   [[nodiscard]] double height(double xi) const;
-  [[nodiscard]] double slope(double xi) const;
-  [[nodiscard]] Vec at(double xi) const { return centre + xi * half * along + height(xi) * out; }
-  [[nodiscard]] Vec tangent(double xi) const { return half * along + slope(xi) * out; }
+  // Of an endplate without its arc.
+  [[nodiscard]] double base_height(double xi) const;
+  [[nodiscard]] double base_slope(double xi) const;
+  [[nodiscard]] Vec base(double xi) const {
+    return centre + xi * half * along + base_height(xi) * out;
+  }
+  [[nodiscard]] Vec base_tangent(double xi) const { return half * along + base_slope(xi) * out; }
 };
 
 // Weighted normal equations of a part of a side.
@@ -42,17 +51,20 @@ struct NormalSums {
 struct SideFit {
   Side side;
   std::array<NormalSums, kBlocks> blocks;  // from xi = -1 to 1
-  std::array<double, kTerms> ridge{};
+  std::array<double, kTerms> ridge{};      // weights of what is expected of each term
+  std::array<double, kTerms> expected{};   // mm
   double support = 0;  // share of the fitted part that border near the curve backs
 };
 
+// The part of a side, in xi, that is fitted.
 struct SideRange {
-  double from = -0.92;
-  double to = 0.92;
+  SideKind kind;
+  double from;
+  double to;
 };
 
 struct OutlineOptions {
-  std::vector<SideRange> ranges;  // by side: the part of it, in xi, that is fitted
+  std::vector<SideRange> ranges;  // by side
   bool closed = true;
   double size = 0;  // mm; the square root of the area of a bone of that kind
 };

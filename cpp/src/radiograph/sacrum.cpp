@@ -66,7 +66,7 @@ std::string problem_of(const OutlineFit& outline, const Contour& contour) {
     return "the endplate of S1 was not found";
   }
   if (side.support < 0.5) return "too little of the endplate of S1 is left in the mask";
-  if (1.5 * std::abs(side.side.terms[2]) > 0.15 * plate) {
+  if (std::abs(side.side.height(0)) > 0.15 * plate) {
     return "the endplate of S1 is too round in the mask";
   }
   if (outline.noise > 0.07 * plate) return "the mask's border is too rough at S1";
@@ -85,7 +85,9 @@ EndplateFit fit_endplate(Contour contour, Vec up) {
   }
   OutlineOptions options;
   options.closed = false;
-  options.ranges = {{-0.95, 0.88}, {-0.92, 0.92}, {-0.88, 0.95}};
+  options.ranges = {{SideKind::kWall, -0.95, 0.88},
+                    {SideKind::kEndplate, -0.97, 0.97},
+                    {SideKind::kWall, -0.88, 0.95}};
   options.size = 0.85 * distance(candidate.corners[1], candidate.corners[2]);
   fit.outline = fit_outline(contour, candidate.corners, options);
   fit.problem = problem_of(fit.outline, contour);

@@ -57,8 +57,8 @@ std::vector<Vec> corners_by_moments(const Contour& contour, Vec down) {
           contour.centre - u + v};
 }
 
-// The extent of a side's bow, as a share of its chord.
-double bow(const SideFit& fit) { return 1.5 * std::abs(fit.side.terms[2]) / (2 * fit.side.half); }
+// How far a side bulges outwards, as a share of its chord; negative where it is hollow.
+double bulge(const SideFit& fit) { return fit.side.height(0) / (2 * fit.side.half); }
 
 std::string problem_of(const OutlineFit& outline, const Contour& contour, double size) {
   if (!outline.sound) return "no four sides fit the mask";
@@ -69,7 +69,7 @@ std::string problem_of(const OutlineFit& outline, const Contour& contour, double
   if (std::min(depth, height) < 4 * contour.pixel) return "the mask has too few pixels";
   const double area = 0.5 * (cross(c[1] - c[0], c[2] - c[0]) + cross(c[2] - c[0], c[3] - c[0]));
   if (area < 0.65 * contour.area || area > 1.5 * contour.area) {
-    return "the mask does not have the shape of a vertebral body";
+    return "the mask is not the shape of a vertebral body";
   }
   // Lumbar bodies are 1.0 to 1.8 times as deep as high; a fractured one up to three times.
   if (depth < 0.75 * height || depth > 3.5 * height) {
@@ -80,7 +80,8 @@ std::string problem_of(const OutlineFit& outline, const Contour& contour, double
     return "the mask does not have the proportions of a vertebral body";
   }
   for (const SideFit& side : outline.sides) {
-    if (bow(side) > 0.14) return "the mask is too round for a vertebral body";
+    if (bulge(side) > 0.15 || bulge(side) < -0.35)
+      return "the mask is not the shape of a vertebral body";
   }
   if (outline.noise > 0.07 * size) return "the mask's border is too rough";
   for (const std::size_t endplate : {0, 2}) {
@@ -99,7 +100,9 @@ std::string problem_of(const OutlineFit& outline, const Contour& contour, double
 BodyFit fit_body(Contour contour, Vec down) {
   start_at(contour, -down + -anterior_of(down));
   OutlineOptions options;
-  options.ranges.assign(4, SideRange{});
+  constexpr SideRange kEndplate{SideKind::kEndplate, -0.97, 0.97};
+  constexpr SideRange kWall{SideKind::kWall, -0.97, 0.97};
+  options.ranges = {kEndplate, kWall, kEndplate, kWall};
   options.size = std::sqrt(contour.area);
   BodyFit fit;
   std::vector<Vec> corners;
