@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "chords.h"
+#include "spine_angles.h"
 
 namespace spinekit::radiograph {
 namespace {
@@ -97,12 +98,13 @@ std::string problem_of(const OutlineFit& outline, const Contour& contour, double
 
 }  // namespace
 
-BodyFit fit_body(Contour contour, Vec down) {
+BodyFit fit_body(Contour contour, int level, Vec down) {
   start_at(contour, -down + -anterior_of(down));
   OutlineOptions options;
   constexpr SideRange kEndplate{SideKind::kEndplate, -0.97, 0.97};
-  constexpr SideRange kWall{SideKind::kWall, -0.97, 0.97};
+  constexpr SideRange kWall{SideKind::kWall, -0.9, 0.9};
   options.ranges = {kEndplate, kWall, kEndplate, kWall};
+  options.relations = relations_of_body(level, 0);
   options.size = std::sqrt(contour.area);
   BodyFit fit;
   std::vector<Vec> corners;

@@ -1,0 +1,72 @@
+#include "spine_model.h"
+
+#include <optional>
+#include <vector>
+
+#include "spine_angles.h"
+
+namespace spinekit::radiograph {
+namespace {
+
+struct Part {
+  std::size_t bone;
+  std::size_t first;  // number of its first side
+  std::vector<SolvedSide> sides;
+};
+
+}  // namespace
+
+Skeleton skeleton_of(const FoundBones& bones, const Fits& fits, Random* random) {
+  const auto outline_of = [&](std::size_t bone) -> const OutlineFit& {
+    return bone == kSacrum ? fits.sacrum.outline : fits.bodies[bone].outline;
+  };
+  std::vector<Part> parts;
+  std::vector<AngleEstimate> angles;
+  std::vector<AngleRelation> relations;
+  std::optional<std::size_t> inferior_above;
+  for (std::size_t bone = 0; bone <= kSacrum; ++bone) {
+    if (!bones[bone].there()) {
+      inferior_above.reset();
+      continue;
+    }
+    parts.push_back({bone, angles.size(), solve_sides(outline_of(bone), random)});
+    const Part& part = parts.back();
+    for (const SolvedSide& side : part.sides) angles.push_back(side.angle);
+    const bool sacrum = bone == kSacrum;
+    for (const AngleRelation& relation :
+         sacrum ? relations_of_sacrum(part.first)
+                : relations_of_body(static_cast<int>(bone), part.first)) {
+      relations.push_back(relation);
+    }
+    if (inferior_above) {
+      const std::size_t superior = part.first + (sacrum ? 1 : 0);
+      relations.push_back(relation_of_disc(static_cast<int>(bone) - 1, *inferior_above, superior));
+    }
+    inferior_above = part.first + 2;
+  }
+  const std::vector<double> turns = reconcile(angles, relations, random);
+
+  Skeleton skeleton = unknown_skeleton();
+  for (const Part& part : parts) {
+    const OutlineFit& outline = outline_of(part.bone);
+    std::vector<Vec> corners = outline.corners;
+    turned_corners(part.sides, turns.data() + part.first, outline.closed, corners);
+    if (part.bone == kSacrum) {
+      skeleton.sacrum = {corners[2], corners[1]};
+    } else {
+      auto& named = skeleton.vertebrae[part.bone];
+      named[kSuperiorAnterior] = corners[1];
+      named[kSuperiorPosterior] = corners[0];
+      named[kInferiorAnterior] = corners[2];
+      named[kInferiorPosterior] = corners[3];
+    }
+  }
+  for (std::size_t k = 0; k < 2; ++k) {
+    if (!bones[kFirstHead + k].there()) continue;
+    skeleton.heads[k] =
+        random != nullptr ? resampled_centre(fits.heads[k], *random) : fits.heads[k].centre;
+  }
+  return skeleton;
+}
+
+}  // namespace spinekit::radiograph
