@@ -76,9 +76,10 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
     for (std::size_t k = 0; k < count; ++k) {
       weigh(fit.sides[k], samples[k], ranges[k], scale, waviness);
     }
-    fit.waviness = least_waviness;
-    // At the start residuals are misfits, not noise.
-    if (step > 2) fit.waviness += waviness.sum / std::max(waviness.degrees_of_freedom, 2.0);
+    // At the start residuals are misfits, which tell no more than how wrong the curves may still be.
+    fit.waviness =
+        least_waviness + (step < 3 ? 0.1 * options.size * fit.noise * fit.noise
+                                   : waviness.sum / std::max(waviness.degrees_of_freedom, 2.0));
     for (SideFit& side : fit.sides) expect(side, fit.waviness);
     const std::vector<SolvedSide> solved = solve_sides(fit, nullptr);
     std::vector<AngleEstimate> angles;
