@@ -66,4 +66,16 @@ std::vector<double> reconcile(const std::vector<AngleEstimate>& estimates,
   return change;
 }
 
+double improbability(const std::vector<double>& angles,
+                     const std::vector<AngleRelation>& relations) {
+  double sum = 0;
+  for (const AngleRelation& r : relations) {
+    const double off =
+        std::remainder(angles[r.first] - angles[r.second] - r.mean, 2 * std::numbers::pi) /
+        r.spread;
+    sum += 0.5 * (kTails + 1) * std::log1p(off * off / kTails);
+  }
+  return sum;
+}
+
 }  // namespace spinekit::radiograph

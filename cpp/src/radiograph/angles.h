@@ -30,4 +30,8 @@ struct AngleRelation {
 std::vector<double> reconcile(const std::vector<AngleEstimate>& estimates,
                               const std::vector<AngleRelation>& relations, Random* random);
 
+// How improbable angles are by what is known: minus the logarithm of their probability, 0 at best.
+double improbability(const std::vector<double>& angles,
+                     const std::vector<AngleRelation>& relations);
+
 }  // namespace spinekit::radiograph

@@ -16,6 +16,9 @@ constexpr double kFinestShape = 0.001;
 // Residuals beyond some noise, and beyond this share of a bone's size, hardly count.
 constexpr double kNoises = 2.2;
 constexpr double kLeastScale = 0.02;
+// For comparing fits: a border this far away backs a side half; stretches of this length count one.
+constexpr double kTellingScale = 0.05;
+constexpr double kCoherence = 0.12;
 
 // The curve as it was over a new chord: its bow stays, its ends are the corners.
 Side over_chord(const Side& old, SideKind kind, Vec from, Vec to) {
@@ -44,6 +47,7 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
   std::vector<std::vector<Sample>> samples(count);
   std::vector<SideRange> ranges = options.ranges;
   std::vector<WeightedValue> residuals;
+  std::vector<double> angle_values;
   const double least_waviness = std::pow(kFinestPixels, 2) * std::pow(contour.pixel, 3) +
                                 0.1 * std::pow(kFinestShape, 2) * std::pow(options.size, 3);
   constexpr int kSteps = 12;
@@ -78,7 +82,7 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
     }
     // At the start residuals are misfits, which tell no more than how wrong the curves may still be.
     fit.waviness =
-        least_waviness + (step < 3 ? 0.1 * options.size * fit.noise * fit.noise
+        least_waviness + (step < 3 ? kCoherence * options.size * fit.noise * fit.noise
                                    : waviness.sum / std::max(waviness.degrees_of_freedom, 2.0));
     for (SideFit& side : fit.sides) expect(side, fit.waviness);
     const std::vector<SolvedSide> solved = solve_sides(fit, nullptr);
@@ -88,6 +92,14 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
     const std::vector<double> turns = reconcile(angles, options.relations, nullptr);
     fit.sound = turned_corners(solved, turns.data(), fit.closed, corners);
     for (std::size_t k = 0; k < count; ++k) fit.sides[k].side = turned(solved[k], turns[k]);
+    if (step + 1 < kSteps) continue;
+    for (std::size_t k = 0; k < angles.size(); ++k)
+      angle_values.push_back(angles[k].angle + turns[k]);
+  }
+  fit.cost = improbability(angle_values, options.relations);
+  for (std::size_t k = 0; k < count; ++k) {
+    fit.cost += unbacked(fit.sides[k].side, samples[k], ranges[k], kTellingScale * options.size) /
+                (kCoherence * options.size);
   }
   fit.corners = std::move(corners);
   return fit;

@@ -29,6 +29,7 @@ struct OutlineFit {
   bool closed = true;
   double noise = 0;     // robust standard deviation of the border about the curves, mm
   double waviness = 0;  // of the border, mm^3
+  double cost = 0;      // minus the logarithm of its probability, but for a constant
   bool sound = true;    // false: sides crossed, ran away or found no border
 };
 

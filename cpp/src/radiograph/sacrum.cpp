@@ -37,7 +37,12 @@ struct Expectation {
 
 Expectation expectation(Vec up, const std::optional<EndplateAbove>& above) {
   constexpr double kLooseSpread = 0.4;  // radians
-  if (!above) return {.facing = up, .facing_spread = kLooseSpread};
+  if (!above) {
+    Expectation loose;
+    loose.facing = up;
+    loose.facing_spread = kLooseSpread;
+    return loose;
+  }
   // L5/S1: about 15 degrees of lordosis, a disc of a third of the depth, give or take much.
   constexpr double kLordosis = 0.26;
   const Vec along = above->anterior - above->posterior;
@@ -52,6 +57,16 @@ Expectation expectation(Vec up, const std::optional<EndplateAbove>& above) {
           .centre = middle(above->anterior, above->posterior) + 0.3 * depth * down,
           .length = depth,
           .spread = 0.2 * depth};
+}
+
+// Posterior wall's start, posterior and anterior end, anterior wall's end.
+std::vector<Vec> expected_corners(const Expectation& expected) {
+  const Vec along = outward(-expected.facing);
+  const Vec posterior = expected.centre - 0.5 * expected.length * along;
+  const Vec anterior = expected.centre + 0.5 * expected.length * along;
+  const double wall = kWallShare * expected.length;
+  return {posterior - wall * expected.facing, posterior, anterior,
+          anterior - wall * expected.facing};
 }
 
 struct Candidate {
@@ -119,24 +134,45 @@ std::string problem_of(const OutlineFit& outline, const Contour& contour) {
 EndplateFit fit_endplate(Contour contour, Vec up, const std::optional<EndplateAbove>& above) {
   start_at(contour, -up);
   EndplateFit fit;
-  const Candidate candidate = best_candidate(contour, expectation(up, above));
-  if (candidate.corners.empty()) {
-    fit.problem = "the endplate of S1 was not found";
-    return fit;
-  }
-  OutlineOptions options;
-  options.closed = false;
-  options.ranges = {{SideKind::kWall, -0.95, 0.88},
-                    {SideKind::kEndplate, -0.97, 0.97},
-                    {SideKind::kWall, -0.88, 0.95}};
-  options.relations = relations_of_sacrum(0);
+  const Expectation expected = expectation(up, above);
+  std::vector<std::vector<Vec>> starts{best_candidate(contour, expected).corners};
   if (above) {
-    options.neighbours.push_back(above->angle);
-    options.relations.push_back(relation_of_disc(kVertebrae - 1, 3, 1));
+    // A lost corner may look straighter than what is left of the endplate.
+    Expectation strict = expected;
+    strict.facing_spread *= 0.4;
+    strict.spread *= 0.6;
+    starts.push_back(best_candidate(contour, strict).corners);
+    starts.push_back(expected_corners(expected));
   }
-  options.size = 0.85 * distance(candidate.corners[1], candidate.corners[2]);
-  fit.outline = fit_outline(contour, candidate.corners, options);
-  fit.problem = problem_of(fit.outline, contour);
+  fit.problem = "the endplate of S1 was not found";
+  double least = std::numeric_limits<double>::infinity();
+  for (const std::vector<Vec>& start : starts) {
+    if (start.empty()) continue;
+    OutlineOptions options;
+    options.closed = false;
+    options.ranges = {{SideKind::kWall, -0.95, 0.88},
+                      {SideKind::kEndplate, -0.97, 0.97},
+                      {SideKind::kWall, -0.88, 0.95}};
+    options.relations = relations_of_sacrum(0);
+    if (above) {
+      options.neighbours.push_back(above->angle);
+      options.relations.push_back(relation_of_disc(kVertebrae - 1, 3, 1));
+    }
+    options.size = 0.85 * distance(start[1], start[2]);
+    EndplateFit tried;
+    tried.outline = fit_outline(contour, start, options);
+    tried.problem = problem_of(tried.outline, contour);
+    if (!tried.problem.empty() && !fit.outline.sides.empty()) continue;
+    double cost = tried.problem.empty() ? tried.outline.cost : 1e6;
+    if (tried.outline.sound) {
+      const Vec from = tried.outline.corners[1], to = tried.outline.corners[2];
+      cost += 0.5 * expected.cost(outward(unit(to - from)), middle(from, to), distance(from, to));
+    }
+    if (cost < least) {
+      least = cost;
+      fit = tried;
+    }
+  }
   return fit;
 }
 

@@ -117,6 +117,21 @@ void weigh(SideFit& fit, const std::vector<Sample>& samples, const SideRange& ra
   }
 }
 
+double unbacked(const Side& side, const std::vector<Sample>& samples, const SideRange& range,
+                double scale) {
+  constexpr std::size_t kBins = 32;
+  std::array<double, kBins> nearest;
+  nearest.fill(1e3 * scale);
+  for (const Sample& sample : samples) {
+    const double part = std::min((sample.xi - range.from) / (range.to - range.from), 0.9999);
+    double& bin = nearest[static_cast<std::size_t>(part * kBins)];
+    bin = std::min(bin, std::abs(sample.height - side.height(sample.xi)));
+  }
+  double bins = 0;
+  for (const double away : nearest) bins += away * away / (away * away + scale * scale);
+  return bins / kBins * (range.to - range.from) * side.half;
+}
+
 void expect(SideFit& fit, double waviness) {
   const double chord = 2 * fit.side.half;
   const Habit& habit = fit.side.kind == SideKind::kEndplate ? kEndplates : kWalls;

@@ -56,6 +56,10 @@ void gather(const Contour& contour, const Side& side, const SideRange& range, do
 void weigh(SideFit& fit, const std::vector<Sample>& samples, const SideRange& range, double scale,
            Waviness& waviness);
 
+// Length of the fitted part that no border backs, in mm: what is `scale` away counts half.
+double unbacked(const Side& side, const std::vector<Sample>& samples, const SideRange& range,
+                double scale);
+
 // Sets what is expected of such a side, for a border of that waviness.
 void expect(SideFit& fit, double waviness);
 

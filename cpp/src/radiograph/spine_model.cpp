@@ -1,6 +1,5 @@
 #include "spine_model.h"
 
-#include <optional>
 #include <vector>
 
 #include "spine_angles.h"
@@ -23,10 +22,11 @@ Skeleton skeleton_of(const FoundBones& bones, const Fits& fits, Random* random) 
   std::vector<Part> parts;
   std::vector<AngleEstimate> angles;
   std::vector<AngleRelation> relations;
-  std::optional<std::size_t> inferior_above;
+  constexpr std::size_t kNone = ~std::size_t{0};
+  std::size_t inferior_above = kNone;
   for (std::size_t bone = 0; bone <= kSacrum; ++bone) {
     if (!bones[bone].there()) {
-      inferior_above.reset();
+      inferior_above = kNone;
       continue;
     }
     parts.push_back({bone, angles.size(), solve_sides(outline_of(bone), random)});
@@ -38,9 +38,9 @@ Skeleton skeleton_of(const FoundBones& bones, const Fits& fits, Random* random) 
                 : relations_of_body(static_cast<int>(bone), part.first)) {
       relations.push_back(relation);
     }
-    if (inferior_above) {
+    if (inferior_above != kNone) {
       const std::size_t superior = part.first + (sacrum ? 1 : 0);
-      relations.push_back(relation_of_disc(static_cast<int>(bone) - 1, *inferior_above, superior));
+      relations.push_back(relation_of_disc(static_cast<int>(bone) - 1, inferior_above, superior));
     }
     inferior_above = part.first + 2;
   }
