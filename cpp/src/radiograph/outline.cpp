@@ -16,6 +16,8 @@ constexpr double kFinestShape = 0.001;
 // Residuals beyond some noise, and beyond this share of a bone's size, hardly count.
 constexpr double kNoises = 2.2;
 constexpr double kLeastScale = 0.02;
+// Stretches miss what is longer than they are.
+constexpr double kLongWaves = 2;
 // For comparing fits: a border this far away backs a side half; stretches of this length count one.
 constexpr double kTellingScale = 0.05;
 constexpr double kCoherence = 0.12;
@@ -81,9 +83,12 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
       weigh(fit.sides[k], samples[k], ranges[k], scale, waviness);
     }
     // At the start residuals are misfits, which tell no more than how wrong the curves may still be.
-    fit.waviness =
-        least_waviness + (step < 3 ? kCoherence * options.size * fit.noise * fit.noise
-                                   : waviness.sum / std::max(waviness.degrees_of_freedom, 2.0));
+    fit.waviness = least_waviness;
+    if (step < 3) {
+      fit.waviness += kCoherence * options.size * fit.noise * fit.noise;
+    } else {
+      fit.waviness += kLongWaves * waviness.sum / std::max(waviness.degrees_of_freedom, 2.0);
+    }
     for (SideFit& side : fit.sides) expect(side, fit.waviness);
     const std::vector<SolvedSide> solved = solve_sides(fit, nullptr);
     std::vector<AngleEstimate> angles;

@@ -13,10 +13,10 @@ constexpr double radians(double degrees) { return degrees * std::numbers::pi / 1
 // for worn spines as well, and each relation has long tails.
 constexpr std::array<double, 5> kBodyWedges{-2, 0, 1, 3, 8};
 constexpr std::array<double, 5> kDiscWedges{5, 7, 9, 11, 15};
-constexpr double kBodySpread = 4;
-constexpr double kDiscSpread = 5;
+constexpr std::array<double, 5> kBodySpreads{3.5, 3, 3, 3, 4};
+constexpr std::array<double, 5> kDiscSpreads{3, 3, 3.5, 4, 5};
 // Walls stand square on the mid-plane between the endplates.
-constexpr double kWallSpread = 7;
+constexpr double kWallSpread = 6;
 // The sacral table angle, between the endplate and the posterior wall of S1 (Inoue et al. 2002, doi
 // 10.1097/00007632-200208010-00014), and the angle of the promontory.
 constexpr double kSacralTable = 97;
@@ -34,7 +34,7 @@ std::vector<AngleRelation> relations_of_body(int level, std::size_t first) {
   const double wedge = kBodyWedges[static_cast<std::size_t>(level)];
   const std::size_t superior = first, anterior = first + 1, inferior = first + 2,
                     posterior = first + 3;
-  return {relation(superior, inferior, wedge - 180, kBodySpread),
+  return {relation(superior, inferior, wedge - 180, kBodySpreads[static_cast<std::size_t>(level)]),
           relation(superior, anterior, 90 + wedge / 2, kWallSpread),
           relation(anterior, inferior, 90 + wedge / 2, kWallSpread),
           relation(inferior, posterior, 90 - wedge / 2, kWallSpread),
@@ -47,8 +47,8 @@ std::vector<AngleRelation> relations_of_sacrum(std::size_t first) {
 }
 
 AngleRelation relation_of_disc(int level, std::size_t inferior, std::size_t superior) {
-  return relation(inferior, superior, 180 + kDiscWedges[static_cast<std::size_t>(level)],
-                  kDiscSpread);
+  const auto disc = static_cast<std::size_t>(level);
+  return relation(inferior, superior, 180 + kDiscWedges[disc], kDiscSpreads[disc]);
 }
 
 }  // namespace spinekit::radiograph
