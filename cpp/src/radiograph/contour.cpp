@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "robust.h"
+
 namespace spinekit::radiograph {
 namespace {
 
@@ -99,6 +101,29 @@ std::vector<Vec> even_points(const Contour& contour, std::size_t count) {
     }
   }
   return even;
+}
+
+double roughness(const Contour& contour, double stretch) {
+  constexpr std::size_t kEach = 4;
+  const auto stretches = static_cast<std::size_t>(contour.length / stretch);
+  if (stretches < 8) return 0;
+  const std::vector<Vec> points = even_points(contour, kEach * stretches);
+  std::vector<Vec> means(stretches);
+  for (std::size_t k = 0; k < points.size(); ++k) {
+    means[k / kEach] = means[k / kEach] + (1.0 / kEach) * points[k];
+  }
+  std::vector<WeightedValue> squares;
+  for (std::size_t k = 0; k < stretches; ++k) {
+    const auto mean = [&](std::size_t ahead) { return means[(k + ahead) % stretches]; };
+    // Third differences, across: a bend of even curvature has none. White noise has 20 times its own.
+    const Vec along = unit(mean(3) - mean(0));
+    const Vec change = (mean(3) - mean(0)) - 3 * (mean(2) - mean(1));
+    const double across = cross(along, change);
+    squares.push_back({across * across / 20, 1});
+  }
+  constexpr double kMedianOfSquares = 0.4549;  // of a standard normal
+  return weighted_median(squares) / kMedianOfSquares * contour.length /
+         static_cast<double>(stretches);
 }
 
 Moments moments_of(const Contour& contour) {

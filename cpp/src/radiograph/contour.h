@@ -40,6 +40,10 @@ void start_at(Contour& contour, Vec direction);
 // `count` points at equal steps along the border.
 std::vector<Vec> even_points(const Contour& contour, std::size_t count);
 
+// How rough the border is at the scale of `stretch` mm: variance of the mean of a stretch about its
+// neighbours', times its length. Bends and corners do not count.
+double roughness(const Contour& contour, double stretch);
+
 // Central second moments of the area: variance along and across the longest axis, and that axis.
 struct Moments {
   Vec axis;

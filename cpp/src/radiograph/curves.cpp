@@ -22,8 +22,8 @@ double waist(double xi) { return 1 - std::pow(std::abs(xi), kWaist); }
 
 Terms basis_at(SideKind kind, double xi) {
   const double rest = 1 - xi * xi;
-  if (kind == SideKind::kWall) return {1, xi, waist(xi), xi * rest, xi * xi * rest};
-  return {1, xi, rest, xi * rest, arc(xi)};
+  if (kind == SideKind::kEndplate) return {1, xi, rest, xi * rest, arc(xi)};
+  return {1, xi, waist(xi), xi * rest, xi * xi * rest};
 }
 
 double Side::height(double xi) const {

@@ -15,7 +15,7 @@ namespace spinekit::radiograph {
 inline constexpr std::size_t kTerms = 5;
 using Terms = std::array<double, kTerms>;
 
-enum class SideKind { kEndplate, kWall };
+enum class SideKind { kEndplate, kWall, kSacralWall };
 
 // What the terms are factors of, at xi = -1 ... 1 along the chord: offset, slope, bow, skew, and arc
 // or flat bow.

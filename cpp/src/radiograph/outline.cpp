@@ -18,6 +18,9 @@ constexpr double kNoises = 2.2;
 constexpr double kLeastScale = 0.02;
 // Stretches miss what is longer than they are.
 constexpr double kLongWaves = 2;
+// The roughness of the whole border, turned into waviness, and what it weighs beside the sides'.
+constexpr double kRoughnessFactor = 7;
+constexpr double kRoughnessWeight = 6;
 // For comparing fits: a border this far away backs a side half; stretches of this length count one.
 constexpr double kTellingScale = 0.05;
 constexpr double kCoherence = 0.12;
@@ -27,14 +30,6 @@ Side over_chord(const Side& old, SideKind kind, Vec from, Vec to) {
   Side side = chord_side(kind, from, to);
   side.terms = {0, 0, old.terms[2], old.terms[3], old.terms[4]};
   return side;
-}
-
-// Noisy borders have rounded corners: a little less of their sides is trusted.
-SideRange trusted(SideRange range, double noise_share) {
-  const double less = std::min(0.12, 6 * std::max(0.0, noise_share - 0.005));
-  range.from = std::max(range.from, less - 1);
-  range.to = std::min(range.to, 1 - less);
-  return range;
 }
 
 }  // namespace
@@ -47,11 +42,12 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
   fit.sides.resize(count);
   double scale = 0.08 * options.size;
   std::vector<std::vector<Sample>> samples(count);
-  std::vector<SideRange> ranges = options.ranges;
+  const std::vector<SideRange>& ranges = options.ranges;
   std::vector<WeightedValue> residuals;
   std::vector<double> angle_values;
   const double least_waviness = std::pow(kFinestPixels, 2) * std::pow(contour.pixel, 3) +
                                 0.1 * std::pow(kFinestShape, 2) * std::pow(options.size, 3);
+  const double rough = roughness(contour, kCoherence * std::sqrt(contour.area));
   constexpr int kSteps = 12;
   for (int step = 0; step < kSteps; ++step) {
     residuals.clear();
@@ -64,7 +60,6 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
       }
       Side& side = fit.sides[k].side;
       side = over_chord(side, ranges[k].kind, from, to);
-      if (step > 0) ranges[k] = trusted(options.ranges[k], fit.noise / options.size);
       gather(contour, side, ranges[k], gate, samples[k]);
       for (const Sample& sample : samples[k]) {
         residuals.push_back({std::abs(sample.height - side.height(sample.xi)), sample.share});
@@ -87,7 +82,11 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
     if (step < 3) {
       fit.waviness += kCoherence * options.size * fit.noise * fit.noise;
     } else {
-      fit.waviness += kLongWaves * waviness.sum / std::max(waviness.degrees_of_freedom, 2.0);
+      fit.waviness += (kLongWaves * waviness.sum + kRoughnessWeight * kRoughnessFactor * rough) /
+                      (std::max(waviness.degrees_of_freedom, 2.0) + kRoughnessWeight);
+        fprintf(stderr, "%.3f %.3f %d\n",
+                kLongWaves * waviness.sum / std::max(waviness.degrees_of_freedom, 2.0), rough,
+                (int)options.closed);
     }
     for (SideFit& side : fit.sides) expect(side, fit.waviness);
     const std::vector<SolvedSide> solved = solve_sides(fit, nullptr);

@@ -150,9 +150,9 @@ EndplateFit fit_endplate(Contour contour, Vec up, const std::optional<EndplateAb
     if (start.empty()) continue;
     OutlineOptions options;
     options.closed = false;
-    options.ranges = {{SideKind::kWall, -0.95, 0.88},
+    options.ranges = {{SideKind::kSacralWall, -0.95, 0.88},
                       {SideKind::kEndplate, -0.97, 0.97},
-                      {SideKind::kWall, -0.88, 0.95}};
+                      {SideKind::kSacralWall, -0.88, 0.95}};
     options.relations = relations_of_sacrum(0);
     if (above) {
       options.neighbours.push_back(above->angle);

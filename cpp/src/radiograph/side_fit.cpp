@@ -67,6 +67,12 @@ struct Habit {
 };
 constexpr Habit kEndplates{{0, 0, -0.02, 0, 0.04}, {1, 1, 0.03, 0.01, 0.04}};
 constexpr Habit kWalls{{0, 0, -0.08, 0, 0}, {1, 1, 0.05, 0.02, 0.03}};
+constexpr Habit kSacralWalls{{0, 0, 0, 0, 0}, {1, 1, 0.05, 0.015, 0.015}};
+
+const Habit& habit_of(SideKind kind) {
+  if (kind == SideKind::kEndplate) return kEndplates;
+  return kind == SideKind::kWall ? kWalls : kSacralWalls;
+}
 
 }  // namespace
 
@@ -134,7 +140,7 @@ double unbacked(const Side& side, const std::vector<Sample>& samples, const Side
 
 void expect(SideFit& fit, double waviness) {
   const double chord = 2 * fit.side.half;
-  const Habit& habit = fit.side.kind == SideKind::kEndplate ? kEndplates : kWalls;
+  const Habit& habit = habit_of(fit.side.kind);
   for (std::size_t k = 2; k < kTerms; ++k) {
     fit.expected[k] = habit.mean[k] * chord;
     fit.ridge[k] = waviness / std::pow(habit.spread[k] * chord, 2);

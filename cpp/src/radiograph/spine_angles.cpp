@@ -19,8 +19,8 @@ constexpr std::array<double, 5> kDiscSpreads{3, 3, 3.5, 4, 5};
 constexpr double kWallSpread = 6;
 // The sacral table angle, between the endplate and the posterior wall of S1 (Inoue et al. 2002, doi
 // 10.1097/00007632-200208010-00014), and the angle of the promontory.
-constexpr double kSacralTable = 97;
-constexpr double kSacralTableSpread = 6;
+constexpr double kSacralTable = 90;
+constexpr double kSacralTableSpread = 10;
 constexpr double kPromontory = 75;
 constexpr double kPromontorySpread = 10;
 
