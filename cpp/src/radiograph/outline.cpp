@@ -21,6 +21,8 @@ constexpr double kLongWaves = 2;
 // The roughness of the whole border, turned into waviness, and what it weighs beside the sides'.
 constexpr double kRoughnessFactor = 7;
 constexpr double kRoughnessWeight = 6;
+// What bones' own shape has of it, by size^3.
+constexpr double kBoneRoughness = 2e-6;
 // For comparing fits: a border this far away backs a side half; stretches of this length count one.
 constexpr double kTellingScale = 0.05;
 constexpr double kCoherence = 0.12;
@@ -47,7 +49,8 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
   std::vector<double> angle_values;
   const double least_waviness = std::pow(kFinestPixels, 2) * std::pow(contour.pixel, 3) +
                                 0.1 * std::pow(kFinestShape, 2) * std::pow(options.size, 3);
-  const double rough = roughness(contour, kCoherence * std::sqrt(contour.area));
+  const double rough = std::max(0.0, roughness(contour, kCoherence * std::sqrt(contour.area)) -
+                                         kBoneRoughness * std::pow(contour.area, 1.5));
   constexpr int kSteps = 12;
   for (int step = 0; step < kSteps; ++step) {
     residuals.clear();
@@ -84,9 +87,6 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
     } else {
       fit.waviness += (kLongWaves * waviness.sum + kRoughnessWeight * kRoughnessFactor * rough) /
                       (std::max(waviness.degrees_of_freedom, 2.0) + kRoughnessWeight);
-        fprintf(stderr, "%.3f %.3f %d\n",
-                kLongWaves * waviness.sum / std::max(waviness.degrees_of_freedom, 2.0), rough,
-                (int)options.closed);
     }
     for (SideFit& side : fit.sides) expect(side, fit.waviness);
     const std::vector<SolvedSide> solved = solve_sides(fit, nullptr);
