@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "robust.h"
 
@@ -71,12 +72,29 @@ Contour mirrored(const Contour& contour) {
   return other;
 }
 
-void start_at(Contour& contour, Vec direction) {
+void prepare(Contour& contour, Vec direction) {
   const auto first = std::max_element(contour.points.begin(), contour.points.end(),
                                       [&](const ContourPoint& a, const ContourPoint& b) {
                                         return dot(a.at, direction) < dot(b.at, direction);
                                       });
   std::rotate(contour.points.begin(), first, contour.points.end());
+  // More points than this tell nothing new; of as many, neighbours are taken together.
+  constexpr std::size_t kEnough = 500;
+  const std::size_t count = contour.size();
+  const std::size_t group = count / kEnough + 1;
+  if (group == 1) return;
+  std::vector<ContourPoint> thinned;
+  for (std::size_t from = 0; from < count; from += group) {
+    const std::size_t end = std::min(from + group, count);
+    ContourPoint& added = thinned.emplace_back();
+    for (std::size_t k = from; k < end; ++k) {
+      added.at = added.at + contour.points[k].at;
+      added.at_film_edge = added.at_film_edge || contour.points[k].at_film_edge;
+    }
+    added.at = (1 / static_cast<double>(end - from)) * added.at;
+  }
+  contour.points = std::move(thinned);
+  complete(contour);
 }
 
 std::vector<Vec> even_points(const Contour& contour, std::size_t count) {

@@ -33,9 +33,9 @@ Contour contour_of(const std::vector<BorderPoint>& border, const PixelSpacing& s
 // The film seen from the other side, x turned to -x; still clockwise.
 Contour mirrored(const Contour& contour);
 
-// Starts with the point farthest along `direction`, so that what follows does not depend on where
-// the tracing began.
-void start_at(Contour& contour, Vec direction);
+// Starts with the point farthest along `direction`, and takes points together where there are very
+// many: what follows does not depend on where the tracing began, and takes a bounded time.
+void prepare(Contour& contour, Vec direction);
 
 // `count` points at equal steps along the border.
 std::vector<Vec> even_points(const Contour& contour, std::size_t count);

@@ -95,7 +95,7 @@ void fit_bone(const FoundBones& bones, std::size_t k, Fits& fits) {
     fits.sacrum = fit_endplate(contour, up_from_sacrum(bones), endplate_above_sacrum(bones, fits));
   } else {
     Contour canonical = contour;
-    start_at(canonical, {0, -1});
+    prepare(canonical, {0.37, -0.93});  // no direction in which pixels tie
     fits.heads[k - kFirstHead] = fit_circle(canonical);
   }
 }

@@ -65,7 +65,7 @@ OutlineFit fit_outline(const Contour& contour, std::vector<Vec> corners,
       side = over_chord(side, ranges[k].kind, from, to);
       gather(contour, side, ranges[k], gate, samples[k]);
       for (const Sample& sample : samples[k]) {
-        residuals.push_back({std::abs(sample.height - side.height(sample.xi)), sample.share});
+        residuals.push_back({std::abs(residual_of(side, sample)), sample.share});
       }
     }
     if (residuals.size() < 8) {

@@ -132,7 +132,7 @@ std::string problem_of(const OutlineFit& outline, const Contour& contour) {
 }  // namespace
 
 EndplateFit fit_endplate(Contour contour, Vec up, const std::optional<EndplateAbove>& above) {
-  start_at(contour, -up);
+  prepare(contour, -up);
   EndplateFit fit;
   const Expectation expected = expectation(up, above);
   std::vector<std::vector<Vec>> starts{best_candidate(contour, expected).corners};

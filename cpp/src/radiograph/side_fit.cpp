@@ -86,8 +86,8 @@ void gather(const Contour& contour, const Side& side, const SideRange& range, do
     if (xi < range.from || xi > range.to || point.at_film_edge) continue;
     const double height = dot(from, side.out);
     if (std::abs(height) > gate + side.half || dot(point.outward, side.out) < 0.6) continue;
-    if (std::abs(height - side.height(xi)) > gate) continue;
-    samples.push_back({xi, height, point.share});
+    const Sample sample{xi, height, point.share, basis_at(side.kind, xi)};
+    if (std::abs(residual_of(side, sample)) <= gate) samples.push_back(sample);
   }
 }
 
@@ -103,11 +103,11 @@ void weigh(SideFit& fit, const std::vector<Sample>& samples, const SideRange& ra
   const double span = range.to - range.from;
   std::array<bool, 32> backed{};
   for (const Sample& sample : samples) {
-    const double residual = sample.height - fit.side.height(sample.xi);
+    const double residual = residual_of(fit.side, sample);
     const double weight = geman_mcclure(residual, scale) * sample.share;
     const double part = std::min((sample.xi - range.from) / span, 0.9999);
     const auto block = static_cast<std::size_t>(part * kBlocks);
-    add(fit.blocks[block], basis_at(fit.side.kind, sample.xi), weight, sample.height);
+    add(fit.blocks[block], sample.basis, weight, sample.height);
     stretches[block].weight += weight;
     stretches[block].share += sample.share;
     stretches[block].residual += weight * residual;
@@ -131,7 +131,7 @@ double unbacked(const Side& side, const std::vector<Sample>& samples, const Side
   for (const Sample& sample : samples) {
     const double part = std::min((sample.xi - range.from) / (range.to - range.from), 0.9999);
     double& bin = nearest[static_cast<std::size_t>(part * kBins)];
-    bin = std::min(bin, std::abs(sample.height - side.height(sample.xi)));
+    bin = std::min(bin, std::abs(residual_of(side, sample)));
   }
   double bins = 0;
   for (const double away : nearest) bins += away * away / (away * away + scale * scale);

@@ -40,7 +40,14 @@ struct Sample {
   double xi;
   double height;
   double share;
+  Terms basis;
 };
+
+inline double residual_of(const Side& side, const Sample& sample) {
+  double height = 0;
+  for (std::size_t k = 0; k < kTerms; ++k) height += side.terms[k] * sample.basis[k];
+  return sample.height - height;
+}
 
 // Noise of a border at the scale of its sides: variance of the mean of a stretch, times its length.
 struct Waviness {

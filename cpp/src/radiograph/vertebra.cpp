@@ -99,7 +99,7 @@ std::string problem_of(const OutlineFit& outline, const Contour& contour, double
 }  // namespace
 
 BodyFit fit_body(Contour contour, int level, Vec down) {
-  start_at(contour, -down + -anterior_of(down));
+  prepare(contour, -down + -anterior_of(down));
   OutlineOptions options;
   constexpr SideRange kEndplate{SideKind::kEndplate, -0.97, 0.97};
   constexpr SideRange kWall{SideKind::kWall, -0.9, 0.9};
