@@ -7,6 +7,11 @@
 namespace spinekit::radiograph {
 namespace {
 
+// How far the ends of endplates stray from what their borders say even where these are clean, by
+// osteophytes and by rims that the beam meets aslant: radians, as phantoms show it.
+constexpr double kBodyShape = 0.0047;
+constexpr double kSacrumShape = 0.0012;
+
 struct Part {
   std::size_t bone;
   std::size_t first;  // number of its first side
@@ -44,7 +49,14 @@ Skeleton skeleton_of(const FoundBones& bones, const Fits& fits, Random* random) 
     }
     inferior_above = part.first + 2;
   }
-  const std::vector<double> turns = reconcile(angles, relations, random);
+  std::vector<double> turns = reconcile(angles, relations, random);
+  if (random != nullptr) {
+    for (const Part& part : parts) {
+      const double spread = part.bone == kSacrum ? kSacrumShape : kBodyShape;
+      for (std::size_t k = 0; k < part.sides.size(); ++k)
+        turns[part.first + k] += spread * random->normal();
+    }
+  }
 
   Skeleton skeleton = unknown_skeleton();
   for (const Part& part : parts) {
