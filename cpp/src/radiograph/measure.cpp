@@ -160,9 +160,24 @@ KeyPoints key_points(const Skeleton& skeleton, bool flipped, const PixelSpacing&
   return points;
 }
 
+// Heads must be round, and the sacrum must not be, before anything is concluded from their places.
+void check_roundness(FoundBones& bones) {
+  for (std::size_t k = kSacrum; k < kBones; ++k) {
+    if (!bones[k].there()) continue;
+    const CircleFit circle = fit_circle(bones[k].contour);
+    constexpr double kRound = 0.8;
+    if (k != kSacrum) {
+      bones[k].problem = circle.problem;
+    } else if (circle.problem.empty() && circle.support > kRound) {
+      bones[k].problem = "the mask is too round for a sacrum";
+    }
+  }
+}
+
 void measure_robustly(FoundBones& bones, const PixelSpacing& spacing,
                       const MeasuringOptions& options, Executor& executor,
                       const CancelToken& cancel, MeasuredFilm& film) {
+  check_roundness(bones);
   check_places(bones, film.warnings);
   film.facing = facing_of(bones, film.facing_problem, film.warnings);
   // From here on the patient looks to the right.
@@ -185,6 +200,17 @@ void measure_robustly(FoundBones& bones, const PixelSpacing& spacing,
     if (bones[k].there()) bones[k].problem = problem_of(fits, k);
   }
   check_together(bones, fits, film.warnings);
+
+  // Once more, by what has proved to be there; it has been turned to look to the right.
+  if (film.facing != Facing::kUnknown) {
+    std::vector<std::string> same_warnings;
+    if (facing_of(bones, film.facing_problem, same_warnings) != Facing::kRight) {
+      film.facing = Facing::kUnknown;
+      if (film.facing_problem.empty()) {
+        film.facing_problem = "the bones contradict each other about which side is anterior";
+      }
+    }
+  }
 
   Skeleton skeleton = skeleton_of(bones, fits, nullptr);
   if (film.facing == Facing::kUnknown) {
