@@ -1,9 +1,10 @@
-"""Phantoms: a lumbar spine whose truth is known, on films and in CT."""
+"""Phantoms: a lumbar spine whose truth is known, on films and in CT, and masks as a network finds them."""
 
-from spinekit.phantom.film import PhantomFilm
+from spinekit.phantom.degrade import degrade
+from spinekit.phantom.film import Exposure, PhantomFilm
 from spinekit.phantom.population import Person
 from spinekit.phantom.spine import Spine
 from spinekit.phantom.truth import Parameters
 from spinekit.phantom.view import View
 
-__all__ = ["Parameters", "Person", "PhantomFilm", "Spine", "View"]
+__all__ = ["Exposure", "Parameters", "Person", "PhantomFilm", "Spine", "View", "degrade"]
