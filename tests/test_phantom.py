@@ -1,6 +1,7 @@
 """Phantoms: their truth against what they were made of, and against what is seen on their films."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ def test_insets_are_thinner_all_round():
 def test_every_edge_of_a_loft_belongs_to_two_triangles_that_run_against_each_other():
     turn = np.arange(7) * 2 * np.pi / 7
     ring = np.stack([np.cos(turn), np.sin(turn), 0 * turn], 1)
-    surface = loft([ring, ring + [0, 0, 1], 0.5 * ring + [0, 0, 2]])
+    surface = loft([ring, ring + np.array([0, 0, 1]), 0.5 * ring + np.array([0, 0, 2])])
     edges = {(int(t[i]), int(t[(i + 1) % 3])) for t in surface.triangles for i in range(3)}
     assert len(edges) == 3 * len(surface.triangles)
     assert {(b, a) for a, b in edges} == edges
@@ -97,7 +98,7 @@ def test_bones_are_apart(seed):
         assert min(anterior, posterior) > 0.5
         assert 2 < middle < 20
     masks = plain(seed).masks(plain(seed).view(400, 328))
-    for upper, lower in zip(masks[:5], masks[1:6], strict=True):
+    for upper, lower in itertools.pairwise(masks[:6]):
         assert (np.minimum(upper, lower) > 0.5).sum() <= 12
 
 
