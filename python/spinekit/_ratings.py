@@ -211,7 +211,7 @@ def _from_frame(frame: Any, where: str, by: str | None) -> Ratings:
 
 
 def _from_records(records: list[Any], where: str, ids: list[str] | None, by: str | None) -> Ratings:
-    flat = [_flat(r if isinstance(r, Mapping) else r.to_dict()) for r in records]
+    flat = [_flat(_values_of(r if isinstance(r, Mapping) else r.to_dict())) for r in records]
     names = list(dict.fromkeys(name for record in flat for name in record))
     columns = {name: [record.get(name) for record in flat] for name in names}
     column = "id"
@@ -222,6 +222,14 @@ def _from_records(records: list[Any], where: str, ids: list[str] | None, by: str
             ids = ["" if value is None else str(value).strip() for value in columns.pop(found)]
     rows = [f"{one!r}" for one in ids] if ids and all(ids) else [f"item {k}" for k in range(len(flat))]
     return Ratings(where, columns, ids, rows, column)
+
+
+def _values_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the numbers of what has its numbers in "values", as a `Measurement` does, else all of it."""
+    values = record.get("values")
+    if not isinstance(values, Mapping):
+        return record
+    return {name: record[name] for name in record if name.casefold() in ID_NAMES} | dict(values)
 
 
 def _flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:
