@@ -277,6 +277,27 @@ def test_png_and_svg(tmp_path):
     np.testing.assert_array_equal(pixels, before)
 
 
+def test_a_measurement_plots_itself(tmp_path):
+    spine = sk.phantom.Spine(seed=3)
+    film = spine.radiograph(rows=512, aspect=1.5)
+    masks = spine.masks(film)
+    par = sk.measure(masks, spacing=film.spacing)
+    figure = par.plot(film, masks)
+    picture, table = figure.axes
+    assert picture.get_aspect() == pytest.approx(1 / 1.5)
+    assert len(named(picture, "outline")) == 8
+    assert len(named(picture, "circle")) == 2
+    truth = spine.parameters_on(film)
+    for name, value in (("SS", truth.ss), ("PT", truth.pt), ("PI", truth.pi), ("LL", truth.ll)):
+        assert subtended(picture, name, film.spacing) == pytest.approx(abs(value), abs=0.5)
+        assert name in labels(table)
+    # The spacing that it was measured with gives the proportions where the film has none.
+    assert par.plot(film.pixels).axes[0].get_aspect() == pytest.approx(1 / 1.5)
+    for name in ("angles.png", "angles.svg"):
+        figure.savefig(tmp_path / name)
+    assert 'id="arc PI"' in (tmp_path / "angles.svg").read_text("utf-8")
+
+
 def test_spacing_comes_from_the_film_where_the_measurement_has_none():
     measurement, shape = made(spacing=(0.45, 0.9), rows=None)
     measurement.spacing = None

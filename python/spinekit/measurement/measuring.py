@@ -97,7 +97,7 @@ def measure(
         warnings=list(found.warnings),
         landmarks=Landmarks(points.vertebrae, points.sacrum, points.heads, points.radii),
         facing=found.facing,
-        unit="px" if spacing is None else "mm",
+        spacing=None if spacing is None else _spacing(spacing),
         method=method,
     )
 
@@ -135,7 +135,7 @@ def measure_points(landmarks: Landmarks, spacing: Sequence[float] | None = None)
         missing,
         landmarks=landmarks,
         facing=facing,
-        unit="px" if spacing is None else "mm",
+        spacing=None if spacing is None else _spacing(spacing),
         method="points",
         warnings=[],
         intervals=[],
@@ -159,7 +159,7 @@ def _measurement(
     warnings: list[str],
     landmarks: Landmarks,
     facing: _core.Facing,
-    unit: str,
+    spacing: tuple[float, float] | None,
     method: str,
 ) -> Measurement:
     names = [info.name for info in _PARAMETERS]
@@ -184,8 +184,9 @@ def _measurement(
         warnings=warnings,
         landmarks=landmarks,
         facing=_FACING[facing],
-        unit=unit,
+        unit="px" if spacing is None else "mm",
         method=method,
+        spacing=spacing,
     )
 
 

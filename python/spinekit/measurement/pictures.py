@@ -66,36 +66,13 @@ def plot(
     angles: tuple[str, ...] = ("SS", "PT", "PI", "LL"),
     discs: bool = True,
 ) -> Any:
-    """Draw a measurement: endplates, heads, and how SS, PT, PI and LL come about.
-
-    Parameters
-    ----------
-    measurement : what `measure` or `measure_points` returned
-    film : what it was measured on, dense bone bright: a Radiograph, or pixels of shape (rows, columns)
-    masks : shape (8, rows, columns), bool or probabilities; their outlines at 0.5 are drawn
-    axes : of matplotlib, to draw into; None makes a figure, with a table of all values beside the picture
-    spacing : (row, column), mm; None takes that of the measurement if it has one, else of the film, else
-        square pixels
-    angles : which constructions are drawn
-    discs : draw the heights of the discs
-
-    Returns
-    -------
-    figure : matplotlib's; ``figure.savefig("angles.svg")``, or ``.png``, ``.pdf``
-
-    Raises
-    ------
-    ArgumentError
-        If film and masks have different shapes, or an angle is unknown.
-    UnsupportedError
-        If matplotlib is not installed.
+    """Draw a measurement; see `Measurement.plot`, which this is.
 
     Notes
     -----
     SS is drawn at the posterior end of the S1 endplate, against the horizontal of the film; PT at the hip
     axis, against its vertical; PI at the middle of the endplate, against its normal; LL between the
-    perpendiculars of the endplates of L1 and S1, behind the spine. Values are those of the measurement;
-    what is NaN is not drawn, and the table says why. Axes are in pixels of the film, in true proportions.
+    perpendiculars of the endplates of L1 and S1, behind the spine.
     """
     pixels = film.pixels if isinstance(film, Radiograph) else None if film is None else np.asarray(film)
     shape = _shape(pixels, masks)
