@@ -1,5 +1,6 @@
-"""Films of phantoms: rays through all tissues, then what a detector makes of them."""
+"""Films of phantoms: rays through all tissues, then what tube, detector and processing make of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +8,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit import _core, _engine
-from spinekit.phantom.patient import Patient
+from spinekit._core import ArgumentError
+from spinekit.phantom.tissues import CORTEX, SPONGIOSA, Tissue
 from spinekit.phantom.view import View
 from spinekit.radiograph import Radiograph
+
+Image = NDArray[np.float32]
+_MOST = 4095
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """How a film is exposed and processed.
+
+    Attributes
+    ----------
+    photons : that would reach a pixel of 0.2 mm without a patient; the fewer, the more noise
+    scatter : scattered over primary intensity behind the patient (with a grid)
+    blur_mm : of focus and detector, in the plane of the film's scale
+    detail : how much processing raises small structures over large ones; 1 leaves them
+    texture : relative depth of the trabecular pattern
+    collimation : whether the field is cut to a rectangle within the film
+    text : whether a side marker and words are burnt into the margin
+    """
+
+    photons: float = 6e5
+    scatter: float = 0.7
+    blur_mm: float = 0.25
+    detail: float = 2.2
+    texture: float = 0.45
+    collimation: bool = True
+    text: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.photons > 0 or min(self.scatter, self.blur_mm, self.detail, self.texture) < 0:
+            raise ArgumentError(f"{self}: photons must be positive, the other numbers not negative")
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> "Exposure":
+        """Draw an exposure as clinics make them."""
+        return cls(
+            photons=float(np.exp(rng.uniform(np.log(1.5e5), np.log(2e6)))),
+            scatter=float(rng.uniform(0.3, 1.1)),
+            blur_mm=float(rng.uniform(0.15, 0.4)),
+            detail=float(rng.uniform(1.5, 3.0)),
+            texture=float(rng.uniform(0.3, 0.6)),
+            collimation=bool(rng.random() < 0.6),
+            text=bool(rng.random() < 0.7),
+        )
 
 
 @dataclass(eq=False, kw_only=True, repr=False)
@@ -24,16 +70,171 @@ class PhantomFilm(Radiograph):
     """
 
     view: View
-    implant_mask: NDArray[np.float32] | None = None
+    implant_mask: Image | None = None
     without_implants: "PhantomFilm | None" = None
 
 
-def expose(
-    patient: Patient, view: View, *, seed: int, workers: int | None = None, **options: Any
-) -> PhantomFilm:
-    """Take a film."""
+def _noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Image:
+    """Return smooth noise of deviation 1, `scale` pixels wide."""
+    from scipy import ndimage  # noqa: PLC0415 - scipy takes long to import
+
+    step = max(1, int(scale / 2))
+    small = tuple(size // step + 4 for size in shape)
+    field = ndimage.gaussian_filter(rng.standard_normal(small, np.float32), scale / step / 2, mode="wrap")
+    field = field / max(float(field.std()), 1e-6)
+    if step > 1:
+        field = ndimage.zoom(field, step, order=1)
+    return np.asarray(field[: shape[0], : shape[1]], np.float32)
+
+
+def trabeculae(view: View, rng: np.random.Generator) -> Image:
+    """Return the trabecular pattern of a film, deviation about 1: mostly vertical strands, and patches."""
+    from scipy import ndimage  # noqa: PLC0415 - scipy takes long to import
+
+    shape = (view.beam.rows, view.beam.columns)
+    row, column = view.spacing
+    fine = ndimage.gaussian_filter(rng.standard_normal(shape, np.float32), (1.6 / row, 0.35 / column))
+    fine /= max(float(fine.std()), 1e-6)
+    return np.asarray(0.8 * fine + 0.6 * _noise(rng, shape, 5.0 / row), np.float32)
+
+
+def line_integrals(
+    tissues: Sequence[Tissue],
+    view: View,
+    rng: np.random.Generator,
+    texture: float,
+    workers: int | None = None,
+) -> Image:
+    """Return what weakens each pixel's ray: shape (rows, columns), float32, the exponent of attenuation."""
+    meshes, channels, weights = [], [], []
+
+    def add(mesh: _core.Mesh, channel: int, weight: float) -> None:
+        meshes.append(mesh)
+        channels.append(channel)
+        weights.append(weight)
+
+    for tissue in tissues:
+        base = tissue.within.attenuation
+        for surface, material, outside in tissue.layers():
+            mesh = surface.engine()
+            if material is SPONGIOSA and outside is CORTEX:
+                add(mesh, 0, base - CORTEX.attenuation)
+                add(mesh, 1, material.attenuation - base)
+            else:
+                add(mesh, 0, material.attenuation - outside.attenuation)
     executor = _engine.executor(_engine.worker_count(workers))
-    meshes = [surface.engine() for surface in patient.measured()]
-    sums = _core.ray_sums(meshes, [0] * len(meshes), [1.0] * len(meshes), 1, view.beam, executor)[0]
-    pixels = (4095 * sums / max(float(sums.max()), 1e-6)).clip(0, 4095).astype(np.uint16)
-    return PhantomFilm(pixels, view.spacing, "phantom", f"phantom, seed {seed}", view=view)
+    sums = _core.ray_sums(meshes, channels, weights, 2, view.beam, executor)
+    total = sums[0] + sums[1]
+    if texture > 0:
+        # Strands side by side average out along the ray.
+        depth = sums[1] / np.sqrt(1 + np.abs(sums[1]) / 0.1)
+        total += texture * trabeculae(view, rng) * depth
+    return np.asarray(total, np.float32)
+
+
+def develop(
+    integrals: Image, view: View, rng: np.random.Generator, exposure: Exposure, facing: str = "left"
+) -> NDArray[np.uint16]:
+    """Make a film of line integrals.
+
+    Parameters
+    ----------
+    integrals : shape (rows, columns), float32; exponents of attenuation
+    view : for the scale
+    rng : of the noise, the collimation and the text
+    exposure : how
+    facing : where the patient looks to; the text stands behind
+
+    Returns
+    -------
+    pixels : shape (rows, columns), uint16, 0 to 4095; dense is bright
+    """
+    from scipy import ndimage  # noqa: PLC0415 - scipy takes long to import
+
+    row, column = view.spacing
+    primary = np.exp(-integrals)
+    if exposure.blur_mm > 0:
+        primary = ndimage.gaussian_filter(primary, (exposure.blur_mm / row, exposure.blur_mm / column))
+    # Scattered light spreads over centimetres: a coarse picture of it will do.
+    step = max(1, int(6 / row))
+    behind = np.minimum(primary[::step, ::step], np.quantile(primary[::step, ::step], 0.6))
+    wide = ndimage.gaussian_filter(behind, (45 / row / step, 45 / column / step), mode="nearest")
+    zoom = (integrals.shape[0] / wide.shape[0], integrals.shape[1] / wide.shape[1])
+    scattered = exposure.scatter * ndimage.zoom(wide, zoom, order=1, mode="nearest", grid_mode=True)
+    light = primary + scattered.astype(np.float32)
+    photons = np.float32(exposure.photons * (row * column) / 0.04)
+    grain = rng.standard_normal(integrals.shape, np.float32)
+    light += np.sqrt(light / photons) * grain
+    raw = -np.log(np.maximum(light, 1e-6))
+    # Processing compresses what is large and raises what is small; the air around makes no halo.
+    held = np.maximum(raw[::step, ::step], 2.0)
+    coarse = ndimage.zoom(
+        ndimage.gaussian_filter(held, (22 / row / step, 22 / column / step), mode="nearest"),
+        zoom, order=1, mode="nearest", grid_mode=True,
+    ).astype(np.float32)  # fmt: skip
+    shown = 0.55 * coarse + exposure.detail * (raw - coarse)
+    body = shown[raw > 1.5]
+    low, high = np.quantile(body if body.size else shown, (0.02, 0.995))
+    level = (shown - low) / max(float(high - low), 1e-6)
+    pixels = np.clip(0.08 + 0.86 * level, 0, 1)
+    field = np.ones(pixels.shape, bool)
+    if exposure.collimation:
+        field = _field(view, rng)
+        pixels = np.where(field, pixels, 0)
+    if exposure.text:
+        _burn_text(pixels, rng, facing)
+    return np.asarray(np.round(_MOST * pixels), np.uint16)
+
+
+def _field(view: View, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Return where the collimator lets light through: a rectangle, a little askew."""
+    rows, columns = view.beam.rows, view.beam.columns
+    top, bottom = rng.uniform(0, 0.025, 2) * rows
+    left, right = rng.uniform(0, 0.03, 2) * columns
+    lean = np.tan(np.radians(rng.normal(0, 0.4)))
+    y = np.arange(rows)[:, None] + lean * (np.arange(columns)[None] - columns / 2)
+    x = np.arange(columns)[None] - lean * (np.arange(rows)[:, None] - rows / 2)
+    return np.asarray((y >= top) & (y < rows - bottom) & (x >= left) & (x < columns - right))
+
+
+def _burn_text(pixels: NDArray[Any], rng: np.random.Generator, facing: str) -> None:
+    from PIL import Image as Pictures  # noqa: PLC0415
+    from PIL import ImageDraw, ImageFont  # noqa: PLC0415
+
+    rows, columns = pixels.shape
+    size = max(8, rows // 28)
+    mask = Pictures.new("L", (columns, rows))
+    pen = ImageDraw.Draw(mask)
+    font = ImageFont.load_default(size)
+    small = ImageFont.load_default(max(7, size // 2))
+    edge = int(0.03 * columns)
+    behind = columns - edge - 2 * size if facing == "left" else edge
+    pen.text((behind, int(0.04 * rows)), str(rng.choice(["L", "R"])), 255, font=font)
+    words = str(
+        rng.choice(["LATERAL  STANDING", "L-SPINE LAT", "LWS seitl. stehend", "RACHIS LOMBAIRE PROFIL"])
+    )
+    pen.text((edge, rows - int(0.04 * rows)), words, 255, font=small)
+    pixels[np.asarray(mask) > 127] = 1.0
+
+
+def expose(
+    tissues: Sequence[Tissue],
+    view: View,
+    *,
+    seed: int,
+    exposure: Exposure | None = None,
+    workers: int | None = None,
+) -> PhantomFilm:
+    """Take a film of tissues: the same for the same seed, with and without metal among them."""
+    if exposure is None:
+        exposure = Exposure.random(np.random.default_rng([seed, 3]))
+    integrals = line_integrals(tissues, view, np.random.default_rng([seed, 4]), exposure.texture, workers)
+    pixels = develop(integrals, view, np.random.default_rng([seed, 5]), exposure, view.facing)
+    return PhantomFilm(
+        pixels,
+        view.spacing,
+        "phantom",
+        f"phantom, seed {seed}",
+        {"exposure": exposure, "facing": view.facing},
+        view=view,
+    )

@@ -9,6 +9,7 @@ from spinekit.phantom.meshes import Surface, ellipsoid
 from spinekit.phantom.population import Person
 from spinekit.phantom.spinal_column import (
     Body,
+    BodyShape,
     Placement,
     Sacrum,
     Sagittal,
@@ -51,7 +52,7 @@ class Patient:
         places = placements(person, plane)
         patient = cls(person, plane, places, [], sacral_bodies(person, plane), [], np.zeros((2, 3)))
         for level in range(5):
-            body = vertebral_body(person, plane, level, places[level])
+            body = vertebral_body(BodyShape.of(person, plane, level), places[level])
             patient.bodies.append(Body(patient.stand(body.surface), patient.points(body.rims)))
         sacrum = patient.sacrum
         patient.sacrum = Sacrum(patient.stand(sacrum.surface), patient.points(sacrum.rim), sacrum.way)

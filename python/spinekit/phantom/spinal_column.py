@@ -152,52 +152,78 @@ def _in_plane(start: Points, end: Points, rim: Points, rise: Points) -> Points:
     return np.stack([flat[:, 0], rim[:, 1], flat[:, 1]], 1)
 
 
-def vertebral_body(person: Person, plane: Sagittal, level: int, place: Placement) -> Body:
-    """Return the body of L1 (level 0) to L5 (level 4)."""
+@dataclass(eq=False)
+class BodyShape:
+    """What a vertebral body is made from; pairs are (superior, inferior), lengths mm.
+
+    Attributes
+    ----------
+    corners : shape (4, 2); in the order of `spinekit.measurement.CORNERS`, (anterior, superior)
+    widths, saddles : shape (2,)
+    beaks : shape (2, 2); osteophytes at the (superior, inferior) x (anterior, posterior) rims
+    waist : part that the body is narrower in the middle
+    """
+
+    corners: Points
+    widths: Points
+    saddles: Points
+    beaks: Points
+    waist: float
+
+    @property
+    def slope(self) -> float:
+        """Mean slope of the endplates, degrees, down to anterior."""
+        ways = (self.corners[0] - self.corners[1]) + (self.corners[2] - self.corners[3])
+        return float(np.degrees(np.arctan2(-ways[1], ways[0])))
+
+    @classmethod
+    def of(cls, person: Person, plane: Sagittal, level: int) -> "BodyShape":
+        """Return the shape of L1 (level 0) to L5 (level 4)."""
+        return cls(
+            plane.corners[level],
+            person.widths[:, level],
+            person.saddles[level],
+            person.osteophytes[level],
+            float(person.waists[level]),
+        )
+
+
+def _dish(rim: Points, depth: float, upward: Points) -> list[Points]:
+    """Return an endplate within its rim: rings towards its middle, `depth` mm deep."""
+    middle = rim.mean(0)
+    parts = ((0.86, 0.0), (0.6, 0.6), (0.3, 0.95))
+    return [middle + part * (rim - middle) + sunk * depth * upward for part, sunk in parts]
+
+
+def vertebral_body(shape: BodyShape, place: Placement) -> Body:
+    """Return a vertebral body as it stands in the patient."""
     turn = np.arange(_AROUND) * (2 * np.pi / _AROUND)
     rims = []
     for side, sign in ((0, -1.0), (1, 1.0)):
-        anterior, posterior = plane.corners[level, 2 * side : 2 * side + 2]
-        rim = outline(person.depths[side, level], person.widths[side, level])
-        sinking = sign * person.saddles[level, side] * np.sin(turn) ** 2
-        rims.append(_in_plane(posterior, anterior, rim, sinking))
+        anterior, posterior = shape.corners[2 * side : 2 * side + 2]
+        rim = outline(float(np.linalg.norm(anterior - posterior)), float(shape.widths[side]))
+        rims.append(_in_plane(posterior, anterior, rim, sign * shape.saddles[side] * np.sin(turn) ** 2))
     superior, inferior = rims
+    forward = np.insert(along(shape.slope), 1, 0.0)
+    upward = np.insert(up(shape.slope), 1, 0.0)
+    to_front = np.minimum(turn, 2 * np.pi - turn)
+    bumps = np.stack([np.exp(-((to_front / 0.55) ** 2)), np.exp(-(((np.pi - to_front) / 0.5) ** 2))])
+    depth = float(np.linalg.norm(shape.corners[0] - shape.corners[1]))
+    hollow = np.where(np.cos(turn) < 0, 0.05 * depth * np.exp(-((np.sin(turn) / 0.5) ** 2)), 0)
     rings = []
-    normal = up(float(plane.slopes[level].mean()))
-    upward = np.array([normal[0], 0, normal[1]])
-    forward2 = along(float(plane.slopes[level].mean()))
-    forward = np.array([forward2[0], 0, forward2[1]])
-    beak = np.stack(
-        [
-            np.exp(-((turn / 0.55) ** 2)) + np.exp(-(((turn - 2 * np.pi) / 0.55) ** 2)),
-            np.exp(-(((turn - np.pi) / 0.5) ** 2)),
-        ],
-        0,
-    )
-    hollow = np.where(
-        np.cos(turn) < 0, 0.05 * person.depths[:, level].mean() * np.exp(-((np.sin(turn) / 0.5) ** 2)), 0
-    )
     for height in _LEVELS:
         ring = (1 - height) * inferior + height * superior
         middle = ring.mean(0)
         waist = 1 - np.abs(2 * height - 1) ** 2.5
-        ring = middle + (1 - person.waists[level] * waist) * (ring - middle)
+        ring = middle + (1 - shape.waist * waist) * (ring - middle)
         # Towards the canal the wall is hollow between the rims.
         ring = ring + waist * hollow[:, None] * forward
         for side, near in ((0, height), (1, 1 - height)):
-            ramp = np.clip((near - 0.76) / 0.24, 0, 1) ** 2
-            grown = ramp * (person.osteophytes[level, side] * np.array([1.0, -1.0])) @ beak
+            grown = np.clip((near - 0.76) / 0.24, 0, 1) ** 2 * (shape.beaks[side] * [1.0, -1.0]) @ bumps
             curl = 0.35 * (1 if side == 0 else -1) * np.abs(grown)
             ring = ring + grown[:, None] * forward + curl[:, None] * upward
         rings.append(ring)
-
-    # The endplates are dishes within their rims.
-    def dish(rim: Points, depth: float) -> list[Points]:
-        middle = rim.mean(0)
-        parts = ((0.86, 0.0), (0.6, 0.6), (0.3, 0.95))
-        return [middle + part * (rim - middle) + sunk * depth * upward for part, sunk in parts]
-
-    rings = dish(rings[0], 1.2)[::-1] + rings + dish(rings[-1], -1.0)
+    rings = _dish(rings[0], 1.2, upward)[::-1] + rings + _dish(rings[-1], -1.0, upward)
     return Body(loft([place(ring) for ring in rings]), np.stack([place(superior), place(inferior)]))
 
 

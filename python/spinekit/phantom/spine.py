@@ -1,7 +1,7 @@
 """`Spine`: one patient before the tube, with the truth about what is seen."""
 
 import functools
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +10,12 @@ from spinekit import _core, _engine
 from spinekit._core import ArgumentError
 from spinekit.measurement.landmarks import Landmarks
 from spinekit.phantom import truth
-from spinekit.phantom.film import PhantomFilm, expose
+from spinekit.phantom.anatomy import tissues
+from spinekit.phantom.film import Exposure, PhantomFilm, expose
+from spinekit.phantom.implants import implants as implants_of
 from spinekit.phantom.patient import Patient
 from spinekit.phantom.population import Person, draw
+from spinekit.phantom.tissues import Tissue
 from spinekit.phantom.view import View, lateral
 
 Masks = NDArray[np.float32]
@@ -61,6 +64,16 @@ class Spine:
     def patient(self) -> Patient:
         """Its bones in patient coordinates (LPS, mm)."""
         return Patient.of(self.person)
+
+    @functools.cached_property
+    def tissues(self) -> list[Tissue]:
+        """All that a film or a CT of it shows, without implants."""
+        return tissues(self.patient, self.seed)
+
+    @functools.cached_property
+    def implants(self) -> list[Tissue]:
+        """The metal that `implants=True` puts in; the seed decides which."""
+        return implants_of(self.patient, self.seed)
 
     @functools.cached_property
     def _measured(self) -> list[_core.Mesh]:
@@ -124,25 +137,37 @@ class Spine:
         *,
         facing: Literal["left", "right"] = "left",
         tilt: float = 0.0,
+        implants: bool = False,
         aspect: float = 1.0,
         spacing: tuple[float, float] | None = None,
+        exposure: Exposure | None = None,
         workers: int | None = None,
-        **options: Any,
     ) -> PhantomFilm:
         """Take a lateral film.
 
         Parameters
         ----------
         rows, columns, facing, tilt, aspect, spacing : as of `view`
+        implants : whether screws, rods, cages or plates are in place
+        exposure : by default one that the seed draws
         workers : threads; all cores by default
-        **options : see `spinekit.phantom.film.expose`
 
         Returns
         -------
-        film : pixels uint16 of 12 bits, dense bone bright; spacing in mm in the midsagittal plane
+        film : pixels uint16 of 12 bits, dense bone bright; spacing in mm in the midsagittal plane. With
+            implants it has `implant_mask`, and the same film `without_implants`.
         """
         view = self.view(rows, columns, facing=facing, tilt=tilt, aspect=aspect, spacing=spacing)
-        return expose(self.patient, view, seed=self.seed, workers=workers, **options)
+        film = expose(self.tissues, view, seed=self.seed, exposure=exposure, workers=workers)
+        if not implants:
+            return film
+        tissues = [*self.tissues, *self.implants]
+        operated = expose(tissues, view, seed=self.seed, exposure=exposure, workers=workers)
+        executor = _engine.executor(_engine.worker_count(workers))
+        metal = [tissue.surface.engine() for tissue in self.implants]
+        operated.implant_mask = _core.silhouettes(metal, [0] * len(metal), 1, view.beam, executor)[0]
+        operated.without_implants = film
+        return operated
 
     def masks(self, film: PhantomFilm | View | None = None, *, workers: int | None = None) -> Masks:
         """Return the silhouettes of the eight measured bones on a film.

@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from spinekit.phantom.meshes import Surface
 
-#: Of water at the effective energy of a lateral lumbar exposure (90 kV, about 60 keV), 1/mm (NIST XCOM: 0.0206).
+#: Of water at 60 keV, about the effective energy of a lateral lumbar exposure, 1/mm (NIST XCOM).
 WATER = 0.0206
 #: Calcium weakens the beam of a film more than a CT's numbers at a higher energy say.
-BONE_FACTOR = 1.25
+BONE_FACTOR = 1.6
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ AIR = Material("air", -1000)
 FAT = Material("fat", -100)
 SOFT = Material("soft tissue", 45)
 DISC = Material("disc", 80)
-SPONGIOSA = Material("spongiosa", 190)
+SPONGIOSA = Material("spongiosa", 210)
 CORTEX = Material("cortex", 1150)
 TITANIUM = Material("titanium", 8000)
 COBALT = Material("cobalt chromium", 16000)
