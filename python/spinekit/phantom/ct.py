@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spinekit import _core, _engine
 from spinekit._core import ArgumentError
+from spinekit.phantom.meshes import Surface
 from spinekit.phantom.patient import Patient
 from spinekit.phantom.streaks import streaks
 from spinekit.phantom.tissues import AIR, SPONGIOSA, Tissue
@@ -134,19 +135,39 @@ class Grid:
         origin = (*self.origin[:2], self.origin[2] + first * self.spacing[0])
         return Grid(origin, self.spacing, (end - first, *self.shape[1:]))
 
-    def paint(self, layers: Sequence[tuple[_core.Mesh, float]], start: float, executor: Any) -> Any:
-        """Return float32 voxels with layers painted one over the other on `start`."""
-        parts = [min(_MOST_PARTS, max(1, round(step / _FINE))) for step in self.spacing[:2]]
-        z, y = (step / count for step, count in zip(self.spacing[:2], parts, strict=True))
-        slices, rows, columns = self.shape
-        fine = np.full((slices * parts[0], rows * parts[1], columns), start, np.float32)
+
+class Painter:
+    """Paints layers, one over the other, into a grid's slices; keeps its memory for the next ones."""
+
+    def __init__(
+        self, layers: Sequence[tuple[Surface, float]], start: float, executor: _core.Executor
+    ) -> None:
+        self._layers = [
+            (surface.engine(), value, *np.quantile(surface.vertices[:, 2], (0, 1)))
+            for surface, value in layers
+        ]
+        self._start, self._executor = start, executor
+        self._memory = np.empty(0, np.float32)
+
+    def __call__(self, grid: Grid) -> Any:
+        """Return float32 voxels (slices, rows, columns)."""
+        parts = [min(_MOST_PARTS, max(1, round(step / _FINE))) for step in grid.spacing[:2]]
+        z, y = (step / count for step, count in zip(grid.spacing[:2], parts, strict=True))
+        slices, rows, columns = grid.shape
+        size = slices * parts[0] * rows * parts[1] * columns
+        if self._memory.size < size:
+            self._memory = np.empty(size, np.float32)
+        fine = self._memory[:size].reshape(slices * parts[0], rows * parts[1], columns)
+        fine.fill(self._start)
         origin = (
-            self.origin[0],
-            self.origin[1] - (parts[1] - 1) / 2 * y,
-            self.origin[2] - (parts[0] - 1) / 2 * z,
+            grid.origin[0],
+            grid.origin[1] - (parts[1] - 1) / 2 * y,
+            grid.origin[2] - (parts[0] - 1) / 2 * z,
         )
-        meshes, values = [mesh for mesh, _ in layers], [value for _, value in layers]
-        _core.paint(fine, meshes, values, origin, (self.spacing[2], y, z), executor)
+        top = origin[2] + z * len(fine)
+        seen = [(mesh, value) for mesh, value, low, high in self._layers if high >= origin[2] and low <= top]
+        meshes, values = [mesh for mesh, _ in seen], [value for _, value in seen]
+        _core.paint(fine, meshes, values, origin, (grid.spacing[2], y, z), self._executor)
         return fine.reshape(slices, parts[0], rows, parts[1], columns).mean((1, 3))
 
 
@@ -176,15 +197,12 @@ def scan(
     count = _engine.worker_count(workers)
     executor = _engine.executor(count)
     grid = _grid(patient, tissues, spacing)
-    inner: list[tuple[_core.Mesh, float]] = []
-    spongy: list[tuple[_core.Mesh, float]] = []
-    for tissue in tissues:
-        for surface, material, _ in tissue.layers():
-            mesh = surface.engine()
-            inner.append((mesh, material.hu))
-            spongy.append((mesh, 1.0 if material.name == SPONGIOSA.name else 0.0))
-    if not any(part for _, part in spongy) or not texture:
-        spongy = []
+    layers = [layer for tissue in tissues for layer in tissue.layers()]
+    paint = Painter([(surface, material.hu) for surface, material, _ in layers], AIR.hu, executor)
+    # How much of each voxel is spongiosa: what is painted before it makes no difference.
+    spongy = [(surface, float(material.name == SPONGIOSA.name)) for surface, material, _ in layers]
+    first = next((k for k, (_, value) in enumerate(spongy) if value), len(spongy))
+    paint_spongy = Painter(spongy[first:], 0.0, executor) if texture else None
     artefacts = streaks(tissues, grid, seed=seed, workers=count) if metal_artefacts else {}
     finish = _Scanner(grid, seed, noise)
     array = np.empty(grid.shape, np.int16)
@@ -192,9 +210,9 @@ def scan(
         for first in range(0, grid.shape[0], _BLOCK):
             end = min(first + _BLOCK, grid.shape[0])
             slab = grid.slab(first, end)
-            volume = slab.paint(inner, AIR.hu, executor)
-            if spongy:
-                finish.grain(volume, slab.paint(spongy, 0.0, executor), first)
+            volume = paint(slab)
+            if paint_spongy is not None:
+                finish.grain(volume, paint_spongy(slab), first)
 
             def develop(index: int, volume: Any = volume, first: int = first) -> None:
                 image = finish.slice(volume[index - first], index)
@@ -242,7 +260,7 @@ def _grid(patient: Patient, tissues: Sequence[Tissue], spacing: Spacing) -> Grid
     )
 
 
-def _labels(patient: Patient, grid: Grid, executor: Any) -> NDArray[np.uint8]:
+def _labels(patient: Patient, grid: Grid, executor: _core.Executor) -> NDArray[np.uint8]:
     """Return what each voxel mostly is: a bone's number where it fills at least half."""
     labels = np.zeros(grid.shape, np.uint8)
     origin = np.array(grid.origin[::-1])
@@ -256,7 +274,7 @@ def _labels(patient: Patient, grid: Grid, executor: Any) -> NDArray[np.uint8]:
         x, y, z = (float(value) for value in (origin + low * steps)[::-1])
         slices, rows, columns = (int(count) for count in high - low)
         box = Grid((x, y, z), grid.spacing, (slices, rows, columns))
-        inside = box.paint([(surface.engine(), 1.0)], 0.0, executor)
+        inside = Painter([(surface, 1.0)], 0.0, executor)(box)
         view = labels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
         view[inside >= 0.5] = number
     return labels
@@ -272,9 +290,10 @@ class _Scanner:
         self._grid, self._seed, self._noise = grid, seed, noise
         self._sigma = tuple(_KERNEL / step for step in grid.spacing[1:])
         self._padded = tuple(fft.next_fast_len(n, real=True) for n in grid.shape[1:])
-        along = [np.fft.fftfreq(self._padded[0], grid.spacing[1]), None]
-        along[1] = np.fft.rfftfreq(self._padded[1], grid.spacing[2])
-        frequency = np.hypot(along[0][:, None], along[1][None])
+        frequency = np.hypot(
+            np.fft.fftfreq(self._padded[0], grid.spacing[1])[:, None],
+            np.fft.rfftfreq(self._padded[1], grid.spacing[2])[None],
+        )
         # Filtered back projection: noise grows with frequency, up to where the kernel cuts it off.
         power = frequency * np.exp(-((frequency / _CUTOFF) ** 2))
         self._filter = np.asarray(power / np.sqrt(np.mean(power**2)), np.float32)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
@@ -29,6 +28,7 @@ from spinekit._progress import Progress
 if TYPE_CHECKING:
     from spinekit.phantom.ct import PhantomCT
     from spinekit.phantom.film import PhantomFilm
+    from spinekit.phantom.population import Person
 
 Photometric = Literal["MONOCHROME1", "MONOCHROME2"]
 
@@ -150,6 +150,7 @@ def write_film(
     photometric: Photometric = "MONOCHROME2",
     *,
     seed: int | None = None,
+    person: "Person | None" = None,
     overwrite: bool = False,
 ) -> Path:
     """Write a film as Digital X-Ray Image Storage - For Presentation.
@@ -160,7 +161,7 @@ def write_film(
     path : of the new file
     photometric : "MONOCHROME2": dense bone has high stored values; "MONOCHROME1": low ones, which are shown
         bright all the same
-    seed : of the phantom, for the patient's name; None takes ``film.notes["seed"]`` where it is there
+    seed, person : of the phantom, for the patient's name, sex and age; None takes those of ``film.notes``
     overwrite : whether a file of this name is replaced
 
     Returns
@@ -196,7 +197,9 @@ def write_film(
         raise ArgumentError(f"'{target}': no such folder")
     if seed is None:
         seed = film.notes.get("seed")
-    write_dataset(_film_dataset(film, photometric, seed), target)
+    if person is None:
+        person = film.notes.get("person")
+    write_dataset(_film_dataset(film, photometric, seed, person), target)
     return target
 
 
@@ -210,7 +213,9 @@ def _coded(code: Any) -> Dataset:
     return item
 
 
-def _film_dataset(film: "PhantomFilm", photometric: Photometric, seed: int | None) -> Dataset:
+def _film_dataset(
+    film: "PhantomFilm", photometric: Photometric, seed: int | None, person: "Person | None"
+) -> Dataset:
     view = film.view
     bits = 8 if film.pixels.dtype == np.uint8 else (12 if int(film.pixels.max()) <= _MOST_STORED else 16)
     most = (1 << bits) - 1
@@ -220,14 +225,8 @@ def _film_dataset(film: "PhantomFilm", photometric: Photometric, seed: int | Non
         np.ascontiguousarray(film.pixels).tobytes()
         + repr((film.shape, view.spacing, view.magnification, view.facing, photometric)).encode()
     ).hexdigest()
-    person = film.notes.get("person")
-    ds = _common(
-        DigitalXRayImageStorageForPresentation,
-        uid_of("instance", key),
-        seed,
-        getattr(person, "sex", ""),
-        getattr(person, "age", None),
-    )
+    sex, age = (person.sex, person.age) if person is not None else ("", None)
+    ds = _common(DigitalXRayImageStorageForPresentation, uid_of("instance", key), seed, sex, age)
     ds.ImageType = ["DERIVED", "PRIMARY"]
     ds.Modality, ds.PresentationIntentType = "DX", "FOR PRESENTATION"
     ds.SeriesDescription = "SYNTHETIC LATERAL FILM"
@@ -273,4 +272,3 @@ def _window(stored: NDArray[Any], most: int) -> tuple[str, str]:
     if not high > low:
         return _decimal((most + 1) / 2), _decimal(most + 1)
     return _decimal(round((low + high) / 2, 1)), _decimal(max(1.0, round(float(high - low), 1)))
-

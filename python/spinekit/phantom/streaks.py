@@ -1,9 +1,9 @@
 """Streaks of metal in CT: what reconstruction makes of rays that are weakened too much.
 
 The model is that of parallel rays and filtered back projection, which is linear: the streaks are the
-reconstruction of the errors alone, those of rays that cross metal. Two errors are made. A beam hardens in metal,
-so that its line integral saturates; and hardly a photon comes through, so that it is noisy. The rays are the
-engine's, through the surfaces themselves, for a few dozen directions: fewer than a scanner takes, which makes
+reconstruction of the errors alone, those of rays that cross metal. Two errors are made. A beam hardens in
+metal, so that its line integral saturates; and hardly a photon comes through, so that it is noisy. The rays
+are the engine's, through the surfaces themselves, for 120 directions: fewer than a scanner takes, which makes
 single streaks coarser than real ones.
 
 References
