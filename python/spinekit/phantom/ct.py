@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spinekit import _core, _engine
 from spinekit._core import ArgumentError
+from spinekit.measurement.landmarks import BONES
 from spinekit.phantom.meshes import Surface
 from spinekit.phantom.patient import Patient
 from spinekit.phantom.streaks import streaks
@@ -36,6 +37,9 @@ _CUTOFF = 0.45
 _TRABECULAE = 55.0
 _GRAIN = 0.9
 _BLOCK = 8
+
+#: Numbers in a CT's labels.
+PHANTOM_LABELS = {bone: number for number, bone in enumerate(BONES, 1)}
 
 Spacing = tuple[float, float, float]
 
