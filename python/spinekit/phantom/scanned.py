@@ -46,7 +46,7 @@ class _Field:
     def moved(self, way: ArrayLike) -> "_Field":
         """Return the same voxels elsewhere."""
         lps = self.lps.copy()
-        lps[:3, 3] += way
+        lps[:3, 3] += np.asarray(way, np.float64)
         return _Field(self.values, lps)
 
     def part(self, low: ArrayLike, high: ArrayLike) -> "_Field":
