@@ -17,7 +17,7 @@ See the project's README for the whole picture, and ``spinekit --help`` for the 
 
 import logging as _logging
 
-from spinekit import phantom
+from spinekit import annotations, phantom
 from spinekit._core import (
     ArgumentError,
     CancelledError,
@@ -27,6 +27,7 @@ from spinekit._core import (
     UnsupportedError,
     __version__,
 )
+from spinekit.agreement import Agreement, agreement
 from spinekit.audit import Audit, AuditRecord, verify
 from spinekit.bundling import Bundle, bundle
 from spinekit.comparison import Comparison, compare
@@ -42,6 +43,7 @@ from spinekit.volumes.order import slice_order
 _logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
 __all__ = [
+    "Agreement",
     "ArgumentError",
     "Audit",
     "AuditRecord",
@@ -62,6 +64,8 @@ __all__ = [
     "UnsupportedError",
     "Volume",
     "__version__",
+    "agreement",
+    "annotations",
     "bundle",
     "compare",
     "compress",

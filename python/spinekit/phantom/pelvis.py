@@ -10,7 +10,7 @@ from spinekit.phantom.tissues import SPONGIOSA, Tissue
 
 Points = NDArray[np.float64]
 
-#: The blade of the ilium about the hip, in a pelvis whose S1 lies straight above: (anterior, superior, left) mm.
+#: The blade of the ilium about the hip, (anterior, superior, left) mm; S1 lies straight above.
 _BLADE = np.array([
     [24, 20, 88], [31, 34, 98], [44, 46, 112], [56, 62, 126], [54, 84, 134], [40, 108, 138],
     [14, 124, 132], [-14, 124, 112], [-40, 112, 80], [-58, 98, 56], [-66, 82, 45], [-60, 66, 44],

@@ -106,10 +106,11 @@ def from_ct(
 
     Notes
     -----
-    Patients lie in CT and stand on films: discs and lordosis are those of the CT. The midsagittal plane,
-    where the scale holds, is that of the bones' middle; a phantom's CT
-    lies where the phantom stands, so that views of both are the same. Where the CT ends above or below, its last slice goes
-    on, so that the film does not end in air. NIfTI needs ``spinekit[nifti]``.
+    Patients lie in CT and stand on films: discs and lordosis are those of the CT. Labels are taken as they
+    are: TotalSegmentator's vertebrae have their arches and processes, a phantom's labels and masks are bodies
+    alone. The midsagittal plane, where the scale holds, is that of the bones' middle; a phantom's CT lies
+    where the phantom stands, so that views of both are the same. Where the CT ends above or below, its last
+    slice goes on, so that the film does not end in air. NIfTI needs ``spinekit[nifti]``.
 
     Examples
     --------

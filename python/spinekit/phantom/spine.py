@@ -115,6 +115,8 @@ class Spine:
         centring = rng.uniform((-35, -30), (35, 70))
         bones = np.concatenate([surface.vertices for surface in self.patient.measured()])
         s1 = self.patient.sacrum.rim.mean(0)
+        if not 0 < aspect < np.inf:
+            raise ArgumentError(f"aspect: {aspect}, expected > 0")
         if columns is None:
             columns = max(16, round(0.82 * rows / aspect))
         return lateral(

@@ -1,5 +1,6 @@
 """What bodies are made of: how tissues look in CT and how they weaken a beam."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ class Material:
     name: str
     hu: float
 
-    @property
+    @functools.cached_property
     def attenuation(self) -> float:
         """Linear attenuation coefficient at a film's effective energy, 1/mm."""
         return float(attenuation_of(self.hu))

@@ -114,7 +114,7 @@ def _calcified_aorta(patient: Patient, rng: np.random.Generator) -> list[Tissue]
             part = rng.uniform(0, 2.9)
             level = int(part)
             start = fronts[level] + (part - level) * (fronts[level + 1] - fronts[level]) + [wall, 0]
-            way = np.stack([start, start + [rng.normal(0, 0.6), -rng.uniform(3, 12)]])
+            way = np.stack([start, start + np.array([rng.normal(0, 0.6), -rng.uniform(3, 12)])])
             line = np.insert(way, 1, rng.uniform(2, 16), axis=1)
             plaque = tube(line, rng.uniform(0.4, 1.0), around=8)
             found.append(Tissue("calcified aorta", patient.stand(plaque), CORTEX))
