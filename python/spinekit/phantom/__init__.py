@@ -8,6 +8,7 @@ from spinekit.phantom.scanned import ScannedSpine, from_ct
 from spinekit.phantom.spine import Spine
 from spinekit.phantom.truth import Parameters
 from spinekit.phantom.view import View
+from spinekit.phantom.writing import WrittenPhantoms, write
 
 __all__ = [
     "Exposure",
@@ -18,6 +19,8 @@ __all__ = [
     "ScannedSpine",
     "Spine",
     "View",
+    "WrittenPhantoms",
     "degrade",
     "from_ct",
+    "write",
 ]

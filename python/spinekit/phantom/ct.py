@@ -141,21 +141,30 @@ class Grid:
 
 
 class Painter:
-    """Paints layers, one over the other, into a grid's slices; keeps its memory for the next ones."""
+    """Paints layers, one over the other, into a grid's slices; keeps its memory for the next ones.
+
+    With `odd`, voxels have an odd number of parts, so that a flat face seldom leaves just half of one.
+    """
 
     def __init__(
-        self, layers: Sequence[tuple[Surface, float]], start: float, executor: _core.Executor
+        self,
+        layers: Sequence[tuple[Surface, float]],
+        start: float,
+        executor: _core.Executor,
+        *,
+        odd: bool = False,
     ) -> None:
         self._layers = [
             (surface.engine(), value, *np.quantile(surface.vertices[:, 2], (0, 1)))
             for surface, value in layers
         ]
-        self._start, self._executor = start, executor
+        self._start, self._executor, self._odd = start, executor, odd
         self._memory = np.empty(0, np.float32)
 
     def __call__(self, grid: Grid) -> Any:
         """Return float32 voxels (slices, rows, columns)."""
         parts = [min(_MOST_PARTS, max(1, round(step / _FINE))) for step in grid.spacing[:2]]
+        parts = [count | self._odd for count in parts]
         z, y = (step / count for step, count in zip(grid.spacing[:2], parts, strict=True))
         slices, rows, columns = grid.shape
         size = slices * parts[0] * rows * parts[1] * columns
@@ -278,7 +287,7 @@ def _labels(patient: Patient, grid: Grid, executor: _core.Executor) -> NDArray[n
         x, y, z = (float(value) for value in (origin + low * steps)[::-1])
         slices, rows, columns = (int(count) for count in high - low)
         box = Grid((x, y, z), grid.spacing, (slices, rows, columns))
-        inside = Painter([(surface, 1.0)], 0.0, executor)(box)
+        inside = Painter([(surface, 1.0)], 0.0, executor, odd=True)(box)
         view = labels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
         view[inside >= 0.5] = number
     return labels
