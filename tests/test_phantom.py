@@ -67,7 +67,8 @@ def test_a_person_is_built_as_described():
         ("L1-L2", "L2-L3", "L3-L4", "L5-S1"), person.disc_heights[[0, 1, 2, 4]], strict=True
     ):
         assert own.disc_heights[level][1] == pytest.approx(height)
-    assert own.disc_heights["L4-L5"][1] == pytest.approx(np.hypot(person.disc_heights[3], 5), abs=0.6)
+    # A slip is no height, beside what the tilt of the plane amid the endplates makes of it.
+    assert own.disc_heights["L4-L5"][1] == pytest.approx(person.disc_heights[3], abs=0.7)
     assert all(anterior > posterior for anterior, _, posterior in own.disc_heights.values())
 
 

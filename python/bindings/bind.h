@@ -10,6 +10,7 @@ void bind_codec(pybind11::module_& module);
 void bind_dicom(pybind11::module_& module);
 void bind_volume(pybind11::module_& module);
 void bind_archive(pybind11::module_& module);
+void bind_radiograph(pybind11::module_& module);
 void bind_projection(pybind11::module_& module);
 
 }  // namespace spinekit::bindings

@@ -10,5 +10,6 @@ PYBIND11_MODULE(_core, module) {
   spinekit::bindings::bind_dicom(module);
   spinekit::bindings::bind_archive(module);
   spinekit::bindings::bind_volume(module);
+  spinekit::bindings::bind_radiograph(module);
   spinekit::bindings::bind_projection(module);
 }

@@ -12,6 +12,11 @@ Volumes that fill slice by slice while they are used:
 >>> for k in volume:  # doctest: +SKIP
 ...     print(k, volume.array[k].mean())
 
+Angles and heights of the lumbar spine and the pelvis from masks of a lateral film:
+
+>>> par = sk.measure(masks, spacing=(0.3, 0.3))  # doctest: +SKIP
+>>> par.pi, par.intervals["pi"]  # doctest: +SKIP
+
 See the project's README for the whole picture, and ``spinekit --help`` for the command line.
 """
 
@@ -33,7 +38,7 @@ from spinekit.bundling import Bundle, bundle
 from spinekit.comparison import Comparison, compare
 from spinekit.compression import compress, decompress
 from spinekit.info import info
-from spinekit.measurement.landmarks import Landmarks
+from spinekit.measurement import Landmarks, Measurement, measure, measure_points
 from spinekit.pixels import read_pixels
 from spinekit.radiograph import Radiograph
 from spinekit.report import Record, Report
@@ -54,6 +59,7 @@ __all__ = [
     "Geometry",
     "Landmarks",
     "MalformedDataError",
+    "Measurement",
     "Radiograph",
     "Record",
     "Report",
@@ -71,6 +77,8 @@ __all__ = [
     "compress",
     "decompress",
     "info",
+    "measure",
+    "measure_points",
     "open_volume",
     "phantom",
     "read_pixels",

@@ -478,6 +478,87 @@ class Loader:
         reduction: typing.SupportsInt | typing.SupportsIndex = 0,
     ) -> None: ...
 
+class Facing(enum.Enum):
+    """
+    The side that the patient looks to.
+    """
+
+    LEFT = 1
+    RIGHT = 2
+    UNKNOWN = 0
+
+class ParameterUnit(enum.Enum):
+    """
+    What a number counts.
+    """
+
+    DEGREE = 0
+    LENGTH = 1
+    PERCENT = 3
+    RATIO = 2
+
+class ParameterInfo:
+    """
+    Name, unit and needs of one number.
+    """
+    @property
+    def bones(self) -> int:
+        """
+        Bit k: BONES[k]; bit 6: any femoral head.
+        """
+    @property
+    def name(self) -> str: ...
+    @property
+    def unit(self) -> ParameterUnit: ...
+
+class KeyPoints:
+    """
+    Key points in pixels; NaN where unknown.
+    """
+    def __init__(
+        self,
+        vertebrae: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        sacrum: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        heads: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+        radii: typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+    ) -> None: ...
+    @property
+    def heads(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    @property
+    def radii(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    @property
+    def sacrum(self) -> numpy.typing.NDArray[numpy.float64]: ...
+    @property
+    def vertebrae(self) -> numpy.typing.NDArray[numpy.float64]: ...
+
+class MeasuredFilm:
+    """
+    What eight masks gave.
+    """
+    @property
+    def facing(self) -> Facing: ...
+    @property
+    def facing_problem(self) -> str: ...
+    @property
+    def intervals(self) -> list[tuple[float, float]]:
+        """
+        As measured_parameters(), or empty.
+        """
+    @property
+    def missing(self) -> typing.Annotated[list[str], "FixedSize(8)"]:
+        """
+        Why a bone gave no points, by bone.
+        """
+    @property
+    def points(self) -> KeyPoints: ...
+    @property
+    def values(self) -> list[float]:
+        """
+        As measured_parameters().
+        """
+    @property
+    def warnings(self) -> list[str]: ...
+
 class Mesh:
     """
     A closed surface, its triangles counterclockwise as seen from outside.
@@ -580,6 +661,31 @@ def image_header(file: typing_extensions.Buffer, label: str) -> ImageHeader:
 def local_header_bytes(first30: typing_extensions.Buffer) -> int:
     """
     So far behind a local header's offset its entry's bytes begin.
+    """
+
+def measure_key_points(
+    points: KeyPoints,
+    spacing: tuple[typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex],
+) -> tuple[list[float], Facing]:
+    """
+    Numbers, as measured_parameters(), and the facing.
+    """
+
+def measure_masks(
+    masks: numpy.ndarray,
+    spacing: tuple[typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex],
+    as_reported: bool,
+    replicates: typing.SupportsInt | typing.SupportsIndex,
+    executor: Executor,
+    cancel: CancelToken,
+) -> MeasuredFilm:
+    """
+    Key points and numbers from masks, shape (8, rows, columns).
+    """
+
+def measured_parameters() -> list[ParameterInfo]:
+    """
+    Every number that measuring gives, in order.
     """
 
 def paint(

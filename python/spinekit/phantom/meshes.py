@@ -1,6 +1,7 @@
 """Closed surfaces that bones and bodies are made of; triangles counterclockwise as seen from outside."""
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,9 +46,19 @@ class Surface:
         normals = sums / np.maximum(np.sqrt((sums**2).sum(1, keepdims=True)), 1e-12)
         return self.moved(self.vertices - thickness * normals)
 
+    @functools.cached_property
     def engine(self) -> _core.Mesh:
-        """Return the surface as the engine takes it."""
+        """The surface as the engine takes it."""
         return _core.Mesh(np.ascontiguousarray(self.vertices), np.ascontiguousarray(self.triangles))
+
+
+def joined(surfaces: Sequence[Surface]) -> Surface:
+    """Return several surfaces as one; where they overlap, rays count twice."""
+    offsets = np.cumsum([0, *(len(surface.vertices) for surface in surfaces[:-1])])
+    triangles = [surface.triangles + offset for surface, offset in zip(surfaces, offsets, strict=True)]
+    return Surface(
+        np.concatenate([surface.vertices for surface in surfaces]), np.concatenate(triangles).astype(np.int32)
+    )
 
 
 @functools.lru_cache(maxsize=64)
@@ -85,7 +96,7 @@ def loft(rings: ArrayLike) -> Surface:
     return surface
 
 
-def ellipsoid(centre: ArrayLike, half_axes: ArrayLike, *, around: int = 32, along: int = 16) -> Surface:
+def ellipsoid(centre: ArrayLike, half_axes: ArrayLike, *, around: int = 22, along: int = 12) -> Surface:
     """Return an ellipsoid; `half_axes`, shape (3, 3), are vectors from the centre to the surface."""
     polar = np.linspace(0, np.pi, along + 1)[1:-1, None]
     turn = np.arange(around)[None] * (2 * np.pi / around)
@@ -98,7 +109,7 @@ def ellipsoid(centre: ArrayLike, half_axes: ArrayLike, *, around: int = 32, alon
     return Surface(surface.vertices + np.asarray(centre, np.float64), surface.triangles)
 
 
-def tube(points: ArrayLike, radii: ArrayLike, *, around: int = 20) -> Surface:
+def tube(points: ArrayLike, radii: ArrayLike, *, around: int = 16) -> Surface:
     """Return a tube along a way, its ends rounded off.
 
     Parameters

@@ -78,7 +78,7 @@ class Spine:
 
     @functools.cached_property
     def _measured(self) -> list[_core.Mesh]:
-        return [surface.engine() for surface in self.patient.measured()]
+        return [surface.engine for surface in self.patient.measured()]
 
     @functools.cached_property
     def parameters(self) -> truth.Parameters:
@@ -167,7 +167,7 @@ class Spine:
         tissues = [*self.tissues, *self.implants]
         operated = expose(tissues, view, seed=self.seed, exposure=exposure, workers=workers)
         executor = _engine.executor(_engine.worker_count(workers))
-        metal = [tissue.surface.engine() for tissue in self.implants]
+        metal = [tissue.surface.engine for tissue in self.implants]
         operated.implant_mask = _core.silhouettes(metal, [0] * len(metal), 1, view.beam, executor)[0]
         operated.without_implants = film
         return operated

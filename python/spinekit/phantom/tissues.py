@@ -62,8 +62,9 @@ class Tissue:
     within: Material = SOFT
     cortex: float = 0.0
 
+    @functools.cached_property
     def layers(self) -> list[tuple[Surface, Material, Material]]:
-        """Return (surface, material inside, material that it takes the place of), outermost first."""
+        """(Surface, material inside, material that it takes the place of), outermost first."""
         if self.cortex <= 0:
             return [(self.surface, self.material, self.within)]
         inner = self.surface.inset(self.cortex)
