@@ -12,7 +12,7 @@ import spinekit as sk
 from conftest import body_picture, make_dataset, save
 from spinekit.cli import main
 
-COMMANDS = ["compress", "decompress", "compare", "verify", "bundle", "volume", "demo", "info"]
+COMMANDS = ["compress", "decompress", "compare", "verify", "bundle", "volume", "phantom", "demo", "info"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -59,11 +59,9 @@ MaskStack mask_stack(const py::array& masks) {
   return stack;
 }
 
-py::list interval_list(const MeasuredFilm& film) {
-  py::list list;
-  for (const Interval& interval : film.intervals) {
-    list.append(py::make_tuple(interval.low, interval.high));
-  }
+std::vector<std::pair<double, double>> interval_list(const MeasuredFilm& film) {
+  std::vector<std::pair<double, double>> list;
+  for (const Interval& interval : film.intervals) list.emplace_back(interval.low, interval.high);
   return list;
 }
 

@@ -540,7 +540,7 @@ class MeasuredFilm:
     @property
     def facing_problem(self) -> str: ...
     @property
-    def intervals(self) -> list:
+    def intervals(self) -> list[tuple[float, float]]:
         """
         As measured_parameters(), or empty.
         """

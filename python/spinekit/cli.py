@@ -163,6 +163,40 @@ def build_parser() -> argparse.ArgumentParser:
     volume.add_argument("--overwrite", action="store_true", help="replace an existing file")
     _worker_options(volume)
 
+    phantom = commands.add(
+        "phantom",
+        _phantom,
+        "write films of random spines with their truth: images, masks, landmarks, parameters, DICOM",
+        "spinekit phantom --count 1000 --out phantoms --rows 1024 --implants 0.3",
+    )
+    phantom.add_argument("--count", type=int, required=True, metavar="N", help="number of phantoms")
+    phantom.add_argument("--out", required=True, metavar="FOLDER", help="new, empty, or of an earlier run")
+    phantom.add_argument("--seed", type=int, default=0, metavar="N", help="of the first one (default: 0)")
+    phantom.add_argument("--rows", type=int, default=1024, metavar="N", help="of the films (default: 1024)")
+    phantom.add_argument(
+        "--columns", type=int, metavar="N", help="of the films (default: 0.82 times the rows)"
+    )
+    phantom.add_argument(
+        "--facing", default="left", choices=("left", "right", "random"), help="where patients look to"
+    )
+    phantom.add_argument(
+        "--implants",
+        type=float,
+        nargs="?",
+        const=1.0,
+        default=0.0,
+        metavar="SHARE",
+        help="instrumented spines, 0 to 1 (without a number: all)",
+    )
+    phantom.add_argument(
+        "--dicom", action=argparse.BooleanOptionalAction, default=True, help="films as DICOM too (default)"
+    )
+    phantom.add_argument("--ct", action="store_true", help="also a CT of each, about 80 MB")
+    phantom.add_argument(
+        "--format", default="png", choices=("png", "tiff", "npz"), help="of the masks (default: png)"
+    )
+    _worker_options(phantom)
+
     demo = commands.add(
         "demo",
         _demo,
@@ -334,6 +368,28 @@ def _volume(options: argparse.Namespace) -> int:
         if out is not None:
             summary.write_volume(volume, out)
         return FAILED if volume.errors else OK
+
+
+def _phantom(options: argparse.Namespace) -> int:
+    written = sk.phantom.write(
+        options.out,
+        count=options.count,
+        seed=options.seed,
+        rows=options.rows,
+        columns=options.columns,
+        facing=options.facing,
+        implants=options.implants,
+        dicom=options.dicom,
+        ct=options.ct,
+        mask_format=options.format,
+        workers=options.workers,
+        progress=options.progress,
+    )
+    if options.json:
+        _print_json(written.to_dict())
+    else:
+        print(written)
+    return OK if written.ok else FAILED
 
 
 def _demo(options: argparse.Namespace) -> int:
