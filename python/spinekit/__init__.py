@@ -38,7 +38,15 @@ from spinekit.bundling import Bundle, bundle
 from spinekit.comparison import Comparison, compare
 from spinekit.compression import compress, decompress
 from spinekit.info import info
-from spinekit.measurement import Landmarks, Measurement, measure, measure_points
+from spinekit.measurement import (
+    Landmarks,
+    MeasuredFilms,
+    Measurement,
+    measure,
+    measure_files,
+    measure_points,
+    read_masks,
+)
 from spinekit.pixels import read_pixels
 from spinekit.radiograph import Radiograph
 from spinekit.report import Record, Report
@@ -59,6 +67,7 @@ __all__ = [
     "Geometry",
     "Landmarks",
     "MalformedDataError",
+    "MeasuredFilms",
     "Measurement",
     "Radiograph",
     "Record",
@@ -78,9 +87,11 @@ __all__ = [
     "decompress",
     "info",
     "measure",
+    "measure_files",
     "measure_points",
     "open_volume",
     "phantom",
+    "read_masks",
     "read_pixels",
     "show",
     "slice_order",

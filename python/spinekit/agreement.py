@@ -40,7 +40,8 @@ def agreement(
         - numbers, shape (films,) or (films, parameters)
 
         NaN, None, an empty cell, "n/a" and the like: not completed.
-    parameters : names of those to compare, None for all that every rater has; they name an array's columns
+    parameters : names of those to compare, None for all that every rater has, but for columns ``… low`` and
+        ``… high`` beside a parameter's own; they name an array's columns
     by : name of the column of ids; None takes the first called id, film, image, case, file, filename,
         subject, patient, name or source, and of a CSV file without one its first column. Without ids rows
         match by their order.
@@ -140,11 +141,21 @@ def _shared_parameters(tables: list[_ratings.Ratings], parameters: Sequence[str]
                         f"{table.where}: no parameter {name!r}, there are {list(table.columns)}"
                     )
         return list(dict.fromkeys(parameters))
-    shared = [name for key, name in tables[0].keys.items() if all(key in table.keys for table in tables)]
+    shared = [
+        name
+        for key, name in tables[0].keys.items()
+        if all(key in table.keys for table in tables) and not _is_interval(key, tables[0])
+    ]
     if not shared:
         have = "; ".join(f"{table.where} has {list(table.columns)}" for table in tables)
         raise ArgumentError(f"no common parameters: {have}")
     return shared
+
+
+def _is_interval(key: str, table: _ratings.Ratings) -> bool:
+    """Return whether a column is one end of another's interval, as `measure_files` writes them."""
+    base, _, end = key.rpartition(" ")
+    return end in ("low", "high") and base in table.keys
 
 
 def _matching_notes(
