@@ -281,12 +281,15 @@ def test_from_ct_says_what_is_missing(ct, tmp_path):
         sk.phantom.from_ct(tmp_path / "none.nii", labels)
 
 
-def test_a_real_ct_gives_a_film_with_its_vertebrae(shared_data):
+def test_a_real_ct_gives_a_film_with_its_vertebrae(shared_data, tmp_path):
     pytest.importorskip("nibabel")
     folder = shared_data("ct_totalseg_lumbar_nifti")
     scanned = sk.phantom.from_ct(folder / "example_ct.nii.gz", folder / "example_seg_fast_force_split.nii.gz")
     assert scanned.bones == BONES[:6]
     film = scanned.radiograph(rows=160, seed=1)
+    ds = pydicom.dcmread(write_film(film, tmp_path / "film.dcm"))
+    assert "nobody was scanned" not in ds.PatientComments
+    assert ds.PatientOrientationCodeSequence[0].CodeMeaning == "recumbent"
     masks = scanned.masks(film)
     rows, columns = np.mgrid[: film.shape[0], : film.shape[1]]
     heights = [np.average(rows, weights=mask) for mask in masks[:6]]

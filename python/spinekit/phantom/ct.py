@@ -155,7 +155,7 @@ class Painter:
         odd: bool = False,
     ) -> None:
         self._layers = [
-            (surface.engine(), value, *np.quantile(surface.vertices[:, 2], (0, 1)))
+            (surface.engine, value, surface.vertices[:, 2].min(), surface.vertices[:, 2].max())
             for surface, value in layers
         ]
         self._start, self._executor, self._odd = start, executor, odd
@@ -210,7 +210,7 @@ def scan(
     count = _engine.worker_count(workers)
     executor = _engine.executor(count)
     grid = _grid(patient, tissues, spacing)
-    layers = [layer for tissue in tissues for layer in tissue.layers()]
+    layers = [layer for tissue in tissues for layer in tissue.layers]
     paint = Painter([(surface, material.hu) for surface, material, _ in layers], AIR.hu, executor)
     # How much of each voxel is spongiosa: what is painted before it makes no difference.
     spongy = [(surface, float(material.name == SPONGIOSA.name)) for surface, material, _ in layers]

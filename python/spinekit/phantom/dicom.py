@@ -238,9 +238,11 @@ def _film_dataset(
     ds.ViewCodeSequence = Sequence([_coded(codes.CID4010.LeftLateral)])
     ds.ViewCodeSequence[0].ViewModifierCodeSequence = Sequence([])
     ds.PatientOrientation = ["P" if view.facing == "left" else "A", "F"]
-    ds.PatientOrientationCodeSequence = Sequence([_coded(codes.CID19.Erect)])
-    standing = Sequence([_coded(codes.CID20.Standing)])
-    ds.PatientOrientationCodeSequence[0].PatientOrientationModifierCodeSequence = standing
+    lies = film.notes.get("posture") == "recumbent"
+    posture = _coded(codes.CID19.Recumbent if lies else codes.CID19.Erect)
+    modifier = codes.CID20.Supine if lies else codes.CID20.Standing
+    posture.PatientOrientationModifierCodeSequence = Sequence([_coded(modifier)])
+    ds.PatientOrientationCodeSequence = Sequence([posture])
     ds.PositionerType = "NONE"
     ds.DistanceSourceToDetector = _decimal(view.source_to_detector)
     ds.DistanceSourceToPatient = _decimal(view.source_to_detector / view.magnification)
@@ -261,6 +263,14 @@ def _film_dataset(
     ds.LossyImageCompression = "00"
     ds.WindowCenter, ds.WindowWidth = _window(stored, most)
     ds.AcquisitionContextSequence = Sequence([])
+    if film.notes.get("real"):
+        # Computed from the CT of somebody, of whom the film knows nothing.
+        ds.PatientName, ds.PatientID, ds.PatientComments = (
+            "PROJECTED^CT",
+            "PROJECTED-CT",
+            "Computed from a CT.",
+        )
+        ds.StudyInstanceUID, ds.StudyDescription = uid_of("study", key), "FILM COMPUTED FROM CT"
     ds.BurnedInAnnotation = "YES" if getattr(film.notes.get("exposure"), "text", False) else "NO"
     ds.DerivationDescription = f"Ray sums: {film.source or 'a phantom'}; {_engine.SOFTWARE}"
     return ds

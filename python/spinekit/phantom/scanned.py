@@ -227,6 +227,7 @@ class ScannedSpine:
         self._smooth: dict[str, _Field] = {}
         self._attenuation = _attenuation(voxels.moved(middle), self._around)
         self._source = source
+        self._real = plane is None
 
     @property
     def bones(self) -> tuple[str, ...]:
@@ -319,7 +320,7 @@ class ScannedSpine:
             view.spacing,
             "phantom",
             f"{self._source}, seed {seed}",
-            {"exposure": exposure, "facing": view.facing},
+            {"exposure": exposure, "facing": view.facing, "posture": "recumbent", "real": self._real},
             view=view,
         )
 

@@ -71,8 +71,8 @@ def streaks(
     channels: list[int] = []
     weights: list[float] = []
     for tissue in tissues:
-        for surface, material, within in tissue.layers():
-            meshes.append(surface.engine())
+        for surface, material, within in tissue.layers:
+            meshes.append(surface.engine)
             channels.append(int(tissue.material.hu > METAL))
             weights.append(WATER * (material.hu - within.hu) / 1000)
     # What the trunk lies in is air; a tissue says what it lies in itself.
