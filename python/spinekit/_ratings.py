@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spinekit import _engine
 from spinekit._core import ArgumentError, MalformedDataError
 
 #: Names of a column that says which film a row is of; any case.
@@ -143,7 +144,7 @@ def _some(names: Iterable[object], most: int = 8) -> str:
 def _from_csv(path: Path, by: str | None) -> Ratings:
     where = f"'{path.name}'"
     try:
-        text = path.read_text("utf-8-sig")
+        text = _engine.read_file(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as failure:
         raise MalformedDataError(f"{where}: not UTF-8 at byte {failure.start}, expected a CSV file") from None
     head = text.split("\n", 1)[0]

@@ -97,7 +97,7 @@ def agreement(
     notes = _matching_notes(tables, raters, ids, rows)
     for name in shared:
         columns = [table.numbers(name.strip().casefold()) for table in tables]
-        if all(column is None for column in columns) and parameters is None:
+        if parameters is None and _is_text(columns):
             continue
         ratings = np.full((len(ids), len(tables)), np.nan)
         for k, (table, column) in enumerate(zip(tables, columns, strict=True)):
@@ -150,6 +150,12 @@ def _shared_parameters(tables: list[_ratings.Ratings], parameters: Sequence[str]
         have = "; ".join(f"{table.where} has {list(table.columns)}" for table in tables)
         raise ArgumentError(f"no common parameters: {have}")
     return shared
+
+
+def _is_text(columns: Sequence[Values | None]) -> bool:
+    """Return whether a parameter is text for some raters, and without numbers for the others."""
+    numbers = [column for column in columns if column is not None]
+    return len(numbers) < len(columns) and all(np.isnan(column).all() for column in numbers)
 
 
 def _is_interval(key: str, table: _ratings.Ratings) -> bool:

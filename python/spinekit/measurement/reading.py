@@ -95,7 +95,7 @@ def read_case(path: Path) -> Case:
             raise ResourceError(f"'{path}' cannot be read: no such file or folder; check the path")
         suffix = path.suffix.lower()
         if suffix == ".npy":
-            return Case(_array(_load(path), path))
+            return _from_npy(path)
         if suffix == ".npz":
             return _from_archive(path)
         if suffix == ".json":
@@ -104,6 +104,8 @@ def read_case(path: Path) -> Case:
             return Case(_from_pages(path))
     except OSError as failure:
         raise _engine.os_error(path, "cannot be read", failure) from failure
+    except MemoryError as failure:
+        raise ResourceError(f"'{path}': not enough memory for its masks") from failure
     raise ArgumentError(
         f"'{path}': expected {', '.join(FILES)}, or a folder with pictures called {', '.join(BONES)}"
     )
@@ -157,31 +159,36 @@ def _is_film(path: Path) -> bool:
 # ---- arrays
 
 
-def _load(path: Path) -> Any:
+def _from_npy(path: Path) -> Case:
     try:
         # Mapped: what is too large is seen before it is read.
-        return np.load(path, mmap_mode="r" if path.suffix.lower() == ".npy" else None, allow_pickle=False)
+        return Case(_array(np.load(path, mmap_mode="r", allow_pickle=False), path))
     except (ValueError, EOFError) as failure:
+        if isinstance(failure, MalformedDataError):
+            raise
         raise MalformedDataError(f"'{path}': no array of NumPy: {failure}") from failure
 
 
 def _from_archive(path: Path) -> Case:
     try:
-        with _load(path) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            if sum(entry.file_size for entry in archive.zip.infolist()) > 8 * _MOST_PIXELS:
+                raise ResourceError(f"'{path}': unpacks to more than 8 GB, expected the masks of a film")
             names = [name for name in archive.files if name != "spacing"]
             if "masks" not in names and len(names) != 1:
                 raise MalformedDataError(f"'{path}' holds {names}, expected an array called 'masks'")
             masks = archive["masks" if "masks" in names else names[0]]
             spacing = archive["spacing"] if "spacing" in archive.files else None
     except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as failure:
+        if isinstance(failure, MalformedDataError):
+            raise
         raise MalformedDataError(f"'{path}': no archive of NumPy: {failure}") from failure
-    if spacing is not None and (
-        spacing.shape != (2,) or spacing.dtype.kind not in "iuf" or not (spacing > 0).all()
-    ):
+    if spacing is None:
+        return Case(_array(masks, path))
+    if spacing.shape != (2,) or spacing.dtype.kind not in "iuf" or not (spacing > 0).all():
         raise MalformedDataError(f"'{path}': spacing is {spacing}, expected (row, column) in mm, both > 0")
-    return Case(
-        _array(masks, path), spacing=None if spacing is None else (float(spacing[0]), float(spacing[1]))
-    )
+    row, column = spacing.tolist()
+    return Case(_array(masks, path), spacing=(float(row), float(column)))
 
 
 def _array(found: Any, path: Path) -> Masks:
