@@ -14,7 +14,7 @@ def add_commands(commands: Commands) -> None:
         "run every capability once and write a page with pictures and tables",
         "spinekit demo CT/ --out demo",
     )
-    demo.add_argument("folder", nargs="?", help="your own DICOM series (default: a generated one)")
+    demo.add_argument("folder", nargs="?", help="your own DICOM series (default: a phantom's CT)")
     demo.add_argument("--out", default="demo", help="folder of the page (default: demo)")
     demo.add_argument("--workers", type=int, metavar="N")
 

@@ -55,7 +55,7 @@ def _header(results: Sequence[CaseResult], frame: Frame) -> str:
     kind, words = "verdict", f"{files} compressed files were read back, decoded and compared: all as promised"
     if problems:
         kind, words = "verdict bad", f"{problems} problem{'s' if problems > 1 else ''}, described below"
-    subject = "your own files" if frame.own else "a generated CT series and four real files"
+    subject = "your own files" if frame.own else "a phantom and four real files"
     links = "".join(f"<a href='#{r.case.key}'>{text(r.case.title)}</a> " for r in results)
     volume = "<a href='#volume'>A volume that fills</a> " if results[0].volume else ""
     return (

@@ -64,8 +64,8 @@ def write_demo(
     Parameters
     ----------
     out : folder of the page; new, empty, or that of an earlier demo, which is replaced
-    folder : DICOM files of your own: a folder, a ZIP or a file; None takes a generated CT series
-        and the test files that pydicom brings along
+    folder : DICOM files of your own: a folder, a ZIP or a file; None takes a phantom's CT
+        and films, and the test files that pydicom brings along
     workers : as for `compress`
 
     Returns
@@ -97,7 +97,11 @@ def write_demo(
         work = Path(name)
         stage = work / "page"
         (stage / "pictures").mkdir(parents=True)
-        plan = cases.own_cases(work) if folder is None else cases.folder_cases(Path(folder), target, work)
+        plan = (
+            cases.own_cases(work, workers)
+            if folder is None
+            else cases.folder_cases(Path(folder), target, work)
+        )
         prepared = time.perf_counter() - started
         runner = Runner(work, stage / "pictures", workers)
         results: list[CaseResult] = [runner.run(case) for case in plan.cases]
