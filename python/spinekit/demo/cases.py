@@ -17,6 +17,9 @@ _MOST_SERIES = 6
 _MOST_FILES = 120
 _MOST_FORCED = 64 << 20  # bytes of a file without preamble that is still tried as DICOM
 
+#: Of the phantom's CT: (slice, row, column), mm.
+CT_SPACING = (5.0, 0.8, 0.8)
+
 _TAGS = [
     "SeriesInstanceUID",
     "Modality",
@@ -78,7 +81,7 @@ class Plan:
 def own_cases(work: Path, workers: int | None) -> Plan:
     """Return the CT of a phantom and the files that pydicom brings along."""
     folder = work / "series"
-    ct = sk.phantom.Spine.random(seed=7).ct(spacing=(5.0, 0.8, 0.8), workers=workers)
+    ct = sk.phantom.Spine.random(seed=7).ct(spacing=CT_SPACING, workers=workers)
     paths = ct.write(folder, progress=False)
     slices, rows, columns = ct.shape
     cases = [
@@ -94,7 +97,7 @@ def own_cases(work: Path, workers: int | None) -> Plan:
             folder=folder,
             names={p.name: p.name for p in paths},
             typed="series/",
-            setup=('sk.phantom.Spine.random(seed=7).ct(spacing=(5, 0.8, 0.8)).write("series/")',),
+            setup=(f'sk.phantom.Spine.random(seed=7).ct(spacing={CT_SPACING}).write("series/")',),
             shown=paths[len(paths) // 2].name,
             down=0.07,
         )

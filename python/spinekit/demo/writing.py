@@ -16,6 +16,7 @@ from pathlib import Path
 import spinekit as sk
 from spinekit import _engine
 from spinekit.demo import cases, page
+from spinekit.demo.films import Films, show_films
 from spinekit.demo.runs import CaseResult, Runner
 
 #: Lists what a run has written; only that is ever replaced.
@@ -59,7 +60,7 @@ def write_demo(
     *,
     workers: int | None = None,
 ) -> DemoPage:
-    """Compress, prove and bundle once, and write a page that shows it.
+    """Run every capability once, and write a page that shows it.
 
     Parameters
     ----------
@@ -81,7 +82,7 @@ def write_demo(
 
     Notes
     -----
-    About 10 s without `folder`. The page needs neither scripts nor a network. It carries no elements
+    About 15 s without `folder`. The page needs neither scripts nor a network. It carries no elements
     that name a patient, no file names and no UIDs of your files, only their pixels; of images that
     say BurnedInAnnotation YES not even those. Archives are made in a temporary folder and removed.
 
@@ -107,6 +108,10 @@ def write_demo(
         results: list[CaseResult] = [runner.run(case) for case in plan.cases]
         odd_lines, odd_problems = _carry_odd(plan, work, workers)
         problems = [problem for result in results for problem in result.problems] + odd_problems
+        films: Films | None = None
+        if folder is None:
+            films = show_films(stage / "pictures", workers)
+            problems += films.problems
         frame = page.Frame(
             own=folder is not None,
             notes=plan.notes,
@@ -115,7 +120,7 @@ def write_demo(
             seconds=time.perf_counter() - started,
             prepared=prepared,
         )
-        text = page.render(results, frame)
+        text = page.render(results, frame, films)
         (stage / "index.html").write_text(text, "utf-8")
         try:
             _put_in_place(stage, target, earlier)
