@@ -288,6 +288,10 @@ class Measurement:
         lines += [f"warning: {warning}" for warning in self.warnings]
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        angles = ", ".join(f"{name.upper()} {self.values[name]:.1f}" for name in ("pi", "pt", "ss", "ll"))
+        return f"<Measurement: {angles} degrees; {self.method}>"
+
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><th style='text-align:left'>{html.escape(title)}</th>"
