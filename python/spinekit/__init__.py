@@ -32,7 +32,6 @@ from spinekit._core import (
     UnsupportedError,
     __version__,
 )
-from spinekit.agreement import Agreement, agreement
 from spinekit.audit import Audit, AuditRecord, verify
 from spinekit.bundling import Bundle, bundle
 from spinekit.comparison import Comparison, compare
@@ -49,6 +48,7 @@ from spinekit.measurement import (
 )
 from spinekit.pixels import read_pixels
 from spinekit.radiograph import Radiograph
+from spinekit.raters import Agreement, agreement
 from spinekit.report import Record, Report
 from spinekit.volumes import Frame, Geometry, SeriesInfo, SliceState, Volume, open_volume, show
 from spinekit.volumes.order import slice_order

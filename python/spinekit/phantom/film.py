@@ -1,8 +1,10 @@
 """Films of phantoms: rays through all tissues, then what tube, detector and processing make of them."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +15,14 @@ from spinekit.phantom.tissues import CORTEX, SOFT, SPONGIOSA, Tissue
 from spinekit.phantom.view import View
 from spinekit.radiograph import Radiograph
 
+if TYPE_CHECKING:
+    from spinekit.phantom.dicom import Photometric
+
 Image = NDArray[np.float32]
 _MOST = 4095
+#: What clinics write on lateral films.
+STANDING = ("LATERAL  STANDING", "L-SPINE LAT", "LWS seitl. stehend", "RACHIS LOMBAIRE PROFIL")
+LYING = ("LATERAL", "L-SPINE LAT", "LWS seitl.", "RACHIS LOMBAIRE PROFIL")
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,29 @@ class PhantomFilm(Radiograph):
     view: View
     implant_mask: Image | None = None
     without_implants: "PhantomFilm | None" = None
+
+    def write(
+        self,
+        path: str | os.PathLike[str],
+        photometric: "Photometric" = "MONOCHROME2",
+        *,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the film as DICOM, Digital X-Ray Image Storage; see `spinekit.phantom.dicom.write_film`.
+
+        Parameters
+        ----------
+        path : of the new file
+        photometric : "MONOCHROME2" or "MONOCHROME1": whether high stored values are bright or dark
+        overwrite : whether a file of this name is replaced
+
+        Returns
+        -------
+        path : the same
+        """
+        from spinekit.phantom.dicom import write_film  # noqa: PLC0415 - it imports this module
+
+        return write_film(self, path, photometric, overwrite=overwrite)
 
 
 def _enlarged(picture: NDArray[Any], shape: tuple[int, int]) -> Image:
@@ -137,7 +168,11 @@ def line_integrals(
 
 
 def develop(
-    integrals: Image, view: View, rng: np.random.Generator, exposure: Exposure, facing: str = "left"
+    integrals: Image,
+    view: View,
+    rng: np.random.Generator,
+    exposure: Exposure,
+    words: Sequence[str] = STANDING,
 ) -> NDArray[np.uint16]:
     """Make a film of line integrals.
 
@@ -147,7 +182,7 @@ def develop(
     view : for the scale
     rng : of the noise, the collimation and the text
     exposure : how
-    facing : where the patient looks to; the text stands behind
+    words : one of them is burnt in at the lower edge
 
     Returns
     -------
@@ -183,7 +218,7 @@ def develop(
         field = _field(view, rng)
         pixels = np.where(field, pixels, 0)
     if exposure.text:
-        _burn_text(pixels, rng, facing)
+        _burn_text(pixels, rng, view.facing, words)
     return np.asarray(np.round(_MOST * pixels), np.uint16)
 
 
@@ -198,7 +233,7 @@ def _field(view: View, rng: np.random.Generator) -> NDArray[np.bool_]:
     return np.asarray((y >= top) & (y < rows - bottom) & (x >= left) & (x < columns - right))
 
 
-def _burn_text(pixels: NDArray[Any], rng: np.random.Generator, facing: str) -> None:
+def _burn_text(pixels: NDArray[Any], rng: np.random.Generator, facing: str, words: Sequence[str]) -> None:
     from PIL import Image as Pictures  # noqa: PLC0415
     from PIL import ImageDraw, ImageFont  # noqa: PLC0415
 
@@ -211,10 +246,7 @@ def _burn_text(pixels: NDArray[Any], rng: np.random.Generator, facing: str) -> N
     edge = int(0.03 * columns)
     behind = columns - edge - 2 * size if facing == "left" else edge
     pen.text((behind, int(0.04 * rows)), str(rng.choice(["L", "R"])), 255, font=font)
-    words = str(
-        rng.choice(["LATERAL  STANDING", "L-SPINE LAT", "LWS seitl. stehend", "RACHIS LOMBAIRE PROFIL"])
-    )
-    pen.text((edge, rows - int(0.04 * rows)), words, 255, font=small)
+    pen.text((edge, rows - int(0.04 * rows)), str(rng.choice(words)), 255, font=small)
     pixels[np.asarray(mask) > 127] = 1.0
 
 
@@ -230,12 +262,12 @@ def expose(
     if exposure is None:
         exposure = Exposure.random(np.random.default_rng([seed, 3]))
     integrals = line_integrals(tissues, view, np.random.default_rng([seed, 4]), exposure.texture, workers)
-    pixels = develop(integrals, view, np.random.default_rng([seed, 5]), exposure, view.facing)
+    pixels = develop(integrals, view, np.random.default_rng([seed, 5]), exposure)
     return PhantomFilm(
         pixels,
         view.spacing,
         "phantom",
         f"phantom, seed {seed}",
-        {"exposure": exposure, "facing": view.facing},
+        {"exposure": exposure, "facing": view.facing, "seed": seed},
         view=view,
     )

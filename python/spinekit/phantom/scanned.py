@@ -11,7 +11,7 @@ from spinekit import _core, _engine
 from spinekit._core import ArgumentError
 from spinekit.measurement.landmarks import BONES
 from spinekit.phantom.ct import PHANTOM_LABELS, PhantomCT
-from spinekit.phantom.film import Exposure, PhantomFilm, develop
+from spinekit.phantom.film import LYING, Exposure, PhantomFilm, develop
 from spinekit.phantom.tissues import attenuation_of
 from spinekit.phantom.view import View, lateral
 
@@ -314,7 +314,7 @@ class ScannedSpine:
         if exposure is None:
             exposure = Exposure.random(np.random.default_rng([seed, 3]))
         integrals = self.line_integrals(view, workers=workers)
-        pixels = develop(integrals, view, np.random.default_rng([seed, 5]), exposure, view.facing)
+        pixels = develop(integrals, view, np.random.default_rng([seed, 5]), exposure, LYING)
         return PhantomFilm(
             pixels,
             view.spacing,

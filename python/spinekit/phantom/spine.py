@@ -162,10 +162,12 @@ class Spine:
         """
         view = self.view(rows, columns, facing=facing, tilt=tilt, aspect=aspect, spacing=spacing)
         film = expose(self.tissues, view, seed=self.seed, exposure=exposure, workers=workers)
+        film.notes["person"] = self.person
         if not implants:
             return film
         tissues = [*self.tissues, *self.implants]
         operated = expose(tissues, view, seed=self.seed, exposure=exposure, workers=workers)
+        operated.notes["person"] = self.person
         executor = _engine.executor(_engine.worker_count(workers))
         metal = [tissue.surface.engine for tissue in self.implants]
         operated.implant_mask = _core.silhouettes(metal, [0] * len(metal), 1, view.beam, executor)[0]

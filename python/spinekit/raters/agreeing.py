@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit import _ratings, _reliability
-from spinekit._agreement_result import Agreement, ParameterAgreement
 from spinekit._core import ArgumentError
+from spinekit.raters import reading, reliability
+from spinekit.raters.result import Agreement, ParameterAgreement
 
 __all__ = ["Agreement", "ParameterAgreement", "agreement"]
 
@@ -88,11 +88,11 @@ def agreement(
     if isinstance(parameters, str):
         raise ArgumentError(f"parameters is {parameters!r}, expected a list of names")
     tables = [
-        _ratings.read_ratings(source, name, by, parameters)
+        reading.read_ratings(source, name, by, parameters)
         for source, name in zip(sources, raters, strict=True)
     ]
     shared = _shared_parameters(tables, parameters)
-    ids, rows = _ratings.matched(tables)
+    ids, rows = reading.matched(tables)
     values: dict[str, Values] = {}
     notes = _matching_notes(tables, raters, ids, rows)
     for name in shared:
@@ -132,7 +132,7 @@ def _rater_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _shared_parameters(tables: list[_ratings.Ratings], parameters: Sequence[str] | None) -> list[str]:
+def _shared_parameters(tables: list[reading.Ratings], parameters: Sequence[str] | None) -> list[str]:
     if parameters is not None:
         for table in tables:
             for name in parameters:
@@ -165,7 +165,7 @@ def _is_interval(key: str, table: _ratings.Ratings) -> bool:
 
 
 def _matching_notes(
-    tables: list[_ratings.Ratings], raters: tuple[str, ...], ids: list[str], rows: list[list[int | None]]
+    tables: list[reading.Ratings], raters: tuple[str, ...], ids: list[str], rows: list[list[int | None]]
 ) -> list[str]:
     notes = []
     for table, name, places in zip(tables, raters, rows, strict=True):
@@ -188,15 +188,15 @@ def _compare(name: str, ratings: Values, raters: tuple[str, ...]) -> ParameterAg
     if len(both) < 2:
         return dataclasses.replace(found, reason=f"films completed by both: {len(both)}, expected at least 2")
     reasons = []
-    spread = _reliability.differences(both[:, 0], both[:, 1])
-    correlation = _reliability.pearson(both[:, 0], both[:, 1])
+    spread = reliability.differences(both[:, 0], both[:, 1])
+    correlation = reliability.pearson(both[:, 0], both[:, 1])
     if math.isnan(correlation.value):
         k = 0 if (both[:, 0] == both[0, 0]).all() else 1
         reasons.append(f"no correlation: every value of {raters[k]} is {both[0, k]:g}")
     elif math.isnan(correlation.low):
         reasons.append(f"no interval of the correlation: {len(both)} films, expected at least 4")
     if len(every) >= 2:
-        coefficients = _reliability.intraclass(every)
+        coefficients = reliability.intraclass(every)
         if math.isnan(coefficients.icc_1_1.value):
             reasons.append("no ICC: every value is the same")
         icc = {field.name: getattr(coefficients, field.name) for field in dataclasses.fields(coefficients)}

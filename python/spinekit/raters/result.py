@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from spinekit import _core
 from spinekit._core import ArgumentError
-from spinekit._reliability import UNDEFINED, Estimate
+from spinekit.raters.reliability import UNDEFINED, Estimate
 
 Values = NDArray[np.float64]
 _NOTHING = "\N{EN DASH}"
@@ -190,7 +190,7 @@ class Agreement:
         UnsupportedError
             If matplotlib is not installed.
         """
-        from spinekit._agreement_plot import draw  # noqa: PLC0415 - draws with matplotlib, an extra
+        from spinekit.raters.plot import draw  # noqa: PLC0415 - draws with matplotlib, an extra
 
         chosen = [self[name] for name in parameters] if parameters is not None else self.records
         drawable = [record for record in chosen if record.n >= 2]
