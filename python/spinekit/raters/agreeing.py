@@ -158,7 +158,7 @@ def _is_text(columns: Sequence[Values | None]) -> bool:
     return len(numbers) < len(columns) and all(np.isnan(column).all() for column in numbers)
 
 
-def _is_interval(key: str, table: _ratings.Ratings) -> bool:
+def _is_interval(key: str, table: reading.Ratings) -> bool:
     """Return whether a column is one end of another's interval, as `measure_files` writes them."""
     base, _, end = key.rpartition(" ")
     return end in ("low", "high") and base in table.keys
