@@ -195,6 +195,16 @@ def test_measurements_match_by_id_or_order():
     assert by_id["segmental.L1-L2"].icc_2_1 == found["segmental.L1-L2"].icc_2_1
 
 
+def test_measurements_have_their_numbers_in_values():
+    ours = [
+        Measured(film=f"f{k}", values={"pi": 50.0 + k, "disc_heights.L1-L2.mean": None}, schwab={"pt": "+"})
+        for k in range(4)
+    ]
+    found = sk.agreement(ours, [{"pi": 51.0 + 1.1 * k, "film": f"f{k}"} for k in range(4)])
+    assert [r.parameter for r in found] == ["pi"]
+    assert found.ids == ["f0", "f1", "f2", "f3"]
+
+
 def test_data_frames_match_by_their_index():
     pandas = pytest.importorskip("pandas")
     ours = pandas.DataFrame({"pi": [50.0, 60, None]}, index=["x", "y", "z"])

@@ -52,13 +52,18 @@ def test_first_entry_is_the_manifest_and_slices_come_middle_out(tmp_path):
 def test_missing_and_doubled_slices_are_said(tmp_path):
     folder = series(tmp_path / "gap", shuffle=False)
     (folder / "004.dcm").unlink()
-    (folder / "again.dcm").write_bytes((folder / "002.dcm").read_bytes())
+    (folder / "copy.dcm").write_bytes((folder / "003.dcm").read_bytes())
+    doubled = pydicom.dcmread(folder / "002.dcm")
+    doubled.SOPInstanceUID = doubled.file_meta.MediaStorageSOPInstanceUID = "2.25.77"
+    save(doubled, folder / "again.dcm")
     (folder / "notes.txt").write_text("x")
     made = sk.bundle(folder, tmp_path / "gap.zip")
     assert made.manifest["geometry"]["regular"] is False
     assert "1 slices lie where their neighbour lies" in str(made)
     assert "slices are missing behind slice 4" in str(made)
     assert "1 files that are no images were left out" in str(made)
+    assert "1 files are copies of others (same SOPInstanceUID): 'copy.dcm'" in str(made)
+    assert made.manifest["count"] == 9
 
 
 def test_geometry_leads_to_every_slice_of_a_tilted_series(tmp_path):

@@ -12,7 +12,19 @@ import spinekit as sk
 from conftest import body_picture, make_dataset, save
 from spinekit.cli import main
 
-COMMANDS = ["compress", "decompress", "compare", "verify", "bundle", "volume", "demo", "info"]
+COMMANDS = [
+    "compress",
+    "decompress",
+    "compare",
+    "verify",
+    "bundle",
+    "volume",
+    "phantom",
+    "measure",
+    "agreement",
+    "demo",
+    "info",
+]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -3,25 +3,18 @@
 import re
 
 import numpy as np
-import pydicom
+import pytest
 from PIL import Image
 
+import spinekit as sk
 from conftest import body_picture, make_dataset, save
-from spinekit.demo import write_demo, write_series
+from spinekit.demo import cases, films, write_demo
+from spinekit.demo.film_sections import film_sections
 
 
-def test_generated_series_is_the_same_every_time_and_plain_dicom(tmp_path):
-    for name in ("a", "b"):
-        write_series(tmp_path / name)
-    files = sorted((tmp_path / "a").iterdir())
-    assert len(files) >= 20
-    for file in files:
-        ds = pydicom.dcmread(file)
-        assert (ds.Rows, ds.Columns, ds.BitsStored, ds.Modality) == (512, 512, 12, "CT")
-        np.testing.assert_array_equal(ds.pixel_array, pydicom.dcmread(tmp_path / "b" / file.name).pixel_array)
-
-
-def test_page_without_a_folder(tmp_path):
+def test_page_without_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(cases, "CT_SPACING", (15.0, 1.6, 1.6))
+    monkeypatch.setattr(films, "COUNT", 2)
     page = write_demo(tmp_path / "demo")
     assert page.ok, page.problems
     text = page.path.read_text("utf-8")
@@ -29,8 +22,40 @@ def test_page_without_a_folder(tmp_path):
         assert (page.path.parent / source).is_file(), source
     assert "<script" not in text
     assert not re.search(r"https?://", text)
-    for word in ("PSNR", "SSIM", "the header alone takes", "middle"):
+    for word in ("PSNR", "SSIM", "the header alone takes", "middle", "A film with known truth", "Measured"):
         assert word in text
+
+
+def test_films_are_shown_with_their_truth_and_what_is_measured(tmp_path, monkeypatch):
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(films, "COUNT", 3)
+    made = films.show_films(tmp_path, None)
+    assert made.problems == []
+    page = film_sections(made)
+    shown = set(re.findall(r"src='pictures/([^']+)'", page))
+    assert {"film.png", "film-implants.png", "film-truth.png", "measured.png"} <= shown
+    assert shown <= {path.name for path in tmp_path.iterdir()}
+    three = ("film.png", "film-implants.png", "film-truth.png")
+    assert len({np.asarray(Image.open(tmp_path / name)).shape[:2] for name in three}) == 1
+    spine = sk.phantom.Spine.random(seed=7)
+    truth = spine.parameters_on(spine.view(1024))
+    for name in ("pi", "pt", "ss", "ll"):
+        assert made.truth[name] == getattr(truth, name)
+        assert f"<td>{getattr(truth, name):.1f}</td>" in page
+        assert made.exact.measurement.values[name] == pytest.approx(getattr(truth, name), abs=1)
+    assert [one.method for one in made.compared] == ["robust", "report"]
+    assert "The report&#x27;s algorithms" in page
+
+
+def test_films_need_no_matplotlib(tmp_path, monkeypatch):
+    def missing(*arguments):
+        raise sk.UnsupportedError("drawing needs matplotlib")
+
+    monkeypatch.setattr(films, "COUNT", 2)
+    monkeypatch.setattr(films, "new_figure", missing)
+    made = films.show_films(tmp_path, None)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film-implants.png", "film.png"]
+    assert "No drawings: drawing needs matplotlib" in film_sections(made)
 
 
 def test_page_shows_a_volume_while_it_fills(tmp_path):

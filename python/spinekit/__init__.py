@@ -32,15 +32,23 @@ from spinekit._core import (
     UnsupportedError,
     __version__,
 )
-from spinekit.agreement import Agreement, agreement
 from spinekit.audit import Audit, AuditRecord, verify
 from spinekit.bundling import Bundle, bundle
 from spinekit.comparison import Comparison, compare
 from spinekit.compression import compress, decompress
 from spinekit.info import info
-from spinekit.measurement import Landmarks, Measurement, measure, measure_points
+from spinekit.measurement import (
+    Landmarks,
+    MeasuredFilms,
+    Measurement,
+    measure,
+    measure_files,
+    measure_points,
+    read_masks,
+)
 from spinekit.pixels import read_pixels
 from spinekit.radiograph import Radiograph
+from spinekit.raters import Agreement, agreement
 from spinekit.report import Record, Report
 from spinekit.volumes import Frame, Geometry, SeriesInfo, SliceState, Volume, open_volume, show
 from spinekit.volumes.order import slice_order
@@ -59,6 +67,7 @@ __all__ = [
     "Geometry",
     "Landmarks",
     "MalformedDataError",
+    "MeasuredFilms",
     "Measurement",
     "Radiograph",
     "Record",
@@ -78,9 +87,11 @@ __all__ = [
     "decompress",
     "info",
     "measure",
+    "measure_files",
     "measure_points",
     "open_volume",
     "phantom",
+    "read_masks",
     "read_pixels",
     "show",
     "slice_order",

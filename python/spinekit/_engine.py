@@ -1,9 +1,11 @@
 """The engine as the package uses it: shared executors, and files read into memory."""
 
 import concurrent.futures
+import contextlib
 import errno
 import functools
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -62,6 +64,22 @@ def read_file(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as failure:
         raise os_error(path, "cannot be read", failure) from failure
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write the bytes of a file: beside its place first, so that it appears whole or not at all."""
+    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.spinekit-part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as failure:
+        raise os_error(path, "cannot be written", failure) from failure
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def os_error(path: Path, action: str, failure: OSError) -> _core.ResourceError:

@@ -17,11 +17,11 @@ from spinekit.report import DONE, Record
 _log = logging.getLogger(__name__)
 
 
-class Journal:
-    """The journal of one target folder; while it is open, no second run writes there."""
+class JsonLines:
+    """A file of JSON lines that grows; while it is open, no second run has it."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / JOURNAL_NAME
+    def __init__(self, path: Path) -> None:
+        self.path = path
         try:
             self._file = self.path.open("ab", buffering=0)
         except OSError as failure:
@@ -36,43 +36,55 @@ class Journal:
         except OSError:
             _log.info("'%s': this file system has no locks", self.path)
 
-    def __enter__(self) -> "Journal":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
+    def close(self) -> None:
+        """Let others have it."""
         self._file.close()
-
-    def begin(self, settings: dict[str, Any], source: str) -> None:
-        """Begin anew; what an earlier run noted is kept beside it, for the record."""
-        if self._file.tell():
-            self.path.with_name(OLD_JOURNAL_NAME).write_bytes(self.path.read_bytes())
-        self._file.truncate(0)
-        self._line({"spinekit": _core.__version__, "settings": settings, "source": source})
 
     def go_on(self) -> None:
         """Drop a last line that a crash cut off, so that the next one does not join it."""
         text = self.path.read_bytes()
         self._file.truncate(text.rfind(b"\n") + 1)
 
-    def start(self, name: str) -> None:
-        """Note that a target which is not there yet is about to be made, and is this run's own."""
-        self._line({"started": name})
-
-    def finish(self) -> None:
-        """Seal what is there: a run that ends here went through all of its source."""
-        self._line({"finished": hashlib.sha256(self.path.read_bytes()).hexdigest()})
-
-    def add(self, record: Record, modified: int) -> None:
-        """Append one record; `modified` tells a later run whether the source is the same."""
-        self._line(record.to_dict() | {"source_modified": modified})
-
-    def _line(self, values: dict[str, Any]) -> None:
+    def line(self, values: dict[str, Any]) -> None:
+        """Append one line."""
         line = (json.dumps(values) + "\n").encode()
         try:
             while line:
                 line = line[self._file.write(line) :]
         except OSError as failure:
             raise _engine.os_error(self.path, "cannot be written", failure) from failure
+
+
+class Journal(JsonLines):
+    """The journal of one target folder; while it is open, no second run writes there."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / JOURNAL_NAME)
+
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def begin(self, settings: dict[str, Any], source: str) -> None:
+        """Begin anew; what an earlier run noted is kept beside it, for the record."""
+        if self._file.tell():
+            self.path.with_name(OLD_JOURNAL_NAME).write_bytes(self.path.read_bytes())
+        self._file.truncate(0)
+        self.line({"spinekit": _core.__version__, "settings": settings, "source": source})
+
+    def start(self, name: str) -> None:
+        """Note that a target which is not there yet is about to be made, and is this run's own."""
+        self.line({"started": name})
+
+    def finish(self) -> None:
+        """Seal what is there: a run that ends here went through all of its source."""
+        self.line({"finished": hashlib.sha256(self.path.read_bytes()).hexdigest()})
+
+    def add(self, record: Record, modified: int) -> None:
+        """Append one record; `modified` tells a later run whether the source is the same."""
+        self.line(record.to_dict() | {"source_modified": modified})
 
 
 @dataclasses.dataclass

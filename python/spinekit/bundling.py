@@ -14,6 +14,7 @@ import numpy as np
 from spinekit import _core, _engine
 from spinekit._progress import Progress
 from spinekit._sources import PART_SUFFIX, Item, is_broken_image, list_items
+from spinekit.volumes.choosing import Source, without_copies
 from spinekit.volumes.geometry import Geometry, arranged
 from spinekit.volumes.local import COARSE_REDUCTION
 from spinekit.volumes.manifest import MANIFEST_NAME, MOST_BYTES
@@ -72,7 +73,8 @@ def bundle(
 
     Parameters
     ----------
-    source : folder or ZIP with the slices, each a single-frame DICOM file; other files are left out
+    source : folder or ZIP with the slices, each a single-frame DICOM file; other files, and copies of one
+        SOP instance, are left out
     target : the new ZIP
     order : as for `slice_order`; indices count along the slice normal
     series : SeriesInstanceUID, needed when the source holds several series
@@ -114,7 +116,7 @@ def bundle(
         raise _core.ResourceError(f"'{target}' exists; choose another name, or overwrite")
     if target.exists() and source.exists() and target.samefile(source):
         raise _core.ArgumentError(f"'{target}' is the source itself; choose another name")
-    slices, geometry, left_out = _slices_of(source, series)
+    slices, geometry, warnings = _slices_of(source, series)
     indices = slice_order(len(slices), order)
     manifest = _manifest(slices, geometry, indices, order if isinstance(order, str) else "given")
     described = json.dumps(manifest, separators=(",", ":")).encode()
@@ -134,13 +136,10 @@ def bundle(
         raise _engine.os_error(target, "cannot be written", failure) from failure
     finally:
         part.unlink(missing_ok=True)
-    warnings = [*geometry.findings]
-    if left_out:
-        warnings.append(f"{left_out} files that are no images were left out")
     return Bundle(target, manifest, target.stat().st_size, tuple(warnings), time.perf_counter() - started)
 
 
-def _slices_of(source: Path, series: str | None) -> tuple[list[_Slice], Geometry, int]:
+def _slices_of(source: Path, series: str | None) -> tuple[list[_Slice], Geometry, list[str]]:
     items = list_items(source)
     for item in items:
         if item.problem:
@@ -165,6 +164,10 @@ def _slices_of(source: Path, series: str | None) -> tuple[list[_Slice], Geometry
     if series is not None and series not in by_series:
         raise _core.ArgumentError(f"'{source}': no series {series}; there are {', '.join(by_series)}")
     slices = by_series[series if series is not None else next(iter(by_series))]
+    kept, warnings = without_copies([Source(s.item.name, s.header) for s in slices], list(range(len(slices))))
+    slices = [slices[k] for k in kept]
+    if left_out:
+        warnings.append(f"{left_out} files that are no images were left out")
     for one in slices:
         if (frames := len(one.header.frames)) != 1:
             raise _core.ArgumentError(
@@ -173,7 +176,7 @@ def _slices_of(source: Path, series: str | None) -> tuple[list[_Slice], Geometry
     if len({(s.header.rows, s.header.columns, s.header.samples) for s in slices}) > 1:
         raise _core.ArgumentError(f"'{source}': the slices of the series differ in Rows, Columns or colours")
     order, geometry = arranged([s.frame for s in slices])
-    return [slices[k] for k in order], geometry, left_out
+    return [slices[k] for k in order], geometry, [*geometry.findings, *warnings]
 
 
 def _manifest(slices: list[_Slice], geometry: Geometry, indices: list[int], order: str) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def info() -> dict[str, Any]:
         "platform": platform.platform(),
         "workers": _engine.worker_count(None),
         "not_yet": [
-            "segmentation, measurement, restoration (no model weights are shipped)",
+            "segmentation and restoration of films (no model weights are shipped)",
             "classification of large scans",
         ],
     }

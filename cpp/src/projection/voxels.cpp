@@ -109,15 +109,39 @@ class Interpolator {
     return {dot(to_index_[0], way), dot(to_index_[1], way), dot(to_index_[2], way)};
   }
 
-  // Beyond the outermost centres the value fades out over one voxel.
   [[nodiscard]] float at(const Vector3& p) const {
     std::array<std::int64_t, 3> low{};
     std::array<float, 3> part{};
+    bool inside = true;
     for (std::size_t a = 0; a < 3; ++a) {
       const double floored = std::floor(p[a]);
       low[a] = static_cast<std::int64_t>(floored);
       part[a] = static_cast<float>(p[a] - floored);
+      inside = inside && low[a] >= 0 && low[a] + 1 < field_.size[a];
     }
+    return inside ? within(low, part) : at_border(low, part);
+  }
+
+ private:
+  [[nodiscard]] const float* voxel(std::int64_t i, std::int64_t j, std::int64_t k) const {
+    return field_.values.data() + (k * field_.size[1] + j) * field_.size[0] + i;
+  }
+
+  [[nodiscard]] float within(const std::array<std::int64_t, 3>& low,
+                             const std::array<float, 3>& part) const {
+    const float* corner = voxel(low[0], low[1], low[2]);
+    const std::int64_t row = field_.size[0];
+    const std::int64_t slice = row * field_.size[1];
+    const auto along = [&](const float* v) { return v[0] + part[0] * (v[1] - v[0]); };
+    const float near = along(corner) + part[1] * (along(corner + row) - along(corner));
+    const float* behind = corner + slice;
+    const float far = along(behind) + part[1] * (along(behind + row) - along(behind));
+    return near + part[2] * (far - near);
+  }
+
+  // Beyond the outermost centres the value fades out over one voxel.
+  [[nodiscard]] float at_border(const std::array<std::int64_t, 3>& low,
+                                const std::array<float, 3>& part) const {
     float sum = 0;
     for (int corner = 0; corner < 8; ++corner) {
       float weight = 1;
@@ -129,15 +153,11 @@ class Interpolator {
         weight *= upper ? part[a] : 1 - part[a];
         inside = inside && i[a] >= 0 && i[a] < field_.size[a];
       }
-      if (inside && weight > 0) {
-        sum += weight * field_.values[static_cast<std::size_t>(
-                            (i[2] * field_.size[1] + i[1]) * field_.size[0] + i[0])];
-      }
+      if (inside && weight > 0) sum += weight * *voxel(i[0], i[1], i[2]);
     }
     return sum;
   }
 
- private:
   const VoxelField& field_;
   std::array<Vector3, 3> to_index_{};
 };

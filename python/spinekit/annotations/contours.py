@@ -1,5 +1,7 @@
 """Outlines of masks: marching squares, and fewer points where fewer will do."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,12 +29,12 @@ _SEGMENTS: dict[int, tuple[tuple[int, int], ...]] = {
 _JOINED = {5: ((0, 1), (2, 3)), 10: ((3, 0), (1, 2))}
 
 
-def outlines(mask: NDArray[np.floating], level: float = 0.5) -> list[Points]:
+def outlines(mask: NDArray[Any], level: float = 0.5) -> list[Points]:
     """Return the closed lines on which a mask has a value, interpolated between pixel centres.
 
     Parameters
     ----------
-    mask : shape (rows, columns); 0 beyond its edges
+    mask : shape (rows, columns), bool or numbers; 0 beyond its edges
     level : inside is what is greater
 
     Returns
@@ -40,7 +42,17 @@ def outlines(mask: NDArray[np.floating], level: float = 0.5) -> list[Points]:
     outlines : of shape (n, 2), (x, y), pixel centres at integers; first point not repeated. Outer ones
         run clockwise as seen on a screen (their `area` is positive), holes the other way.
     """
-    values = np.pad(np.asarray(mask, np.float64), 1)
+    rows, columns = (np.flatnonzero((mask > level).any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return []
+    # Of the frame of what is inside, with the pixels beside it.
+    top, left = max(0, int(rows[0]) - 1), max(0, int(columns[0]) - 1)
+    part = mask[top : int(rows[-1]) + 2, left : int(columns[-1]) + 2]
+    corner = np.array([left, top], np.float64)
+    return [chain + corner for chain in _chains(np.pad(part.astype(np.float64), 1), level)]
+
+
+def _chains(values: NDArray[np.float64], level: float) -> list[Points]:
     inside = values > level
     code = inside[:-1, :-1] + 2 * inside[:-1, 1:] + 4 * inside[1:, 1:] + 8 * inside[1:, :-1]
     rows, columns = np.nonzero((code > 0) & (code < 15))

@@ -206,17 +206,11 @@ def _record(label: str, kind: str, points: Points, *, hole: bool = False) -> dic
 
 
 def _polygons(bone: str, mask: NDArray[Any], tolerance: float) -> list[dict[str, Any]]:
-    rows, columns = (np.flatnonzero((mask > 0.5).any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return []
-    # Of the bone's frame and a margin only; beyond it nothing is above 0.5.
-    top, left = max(0, int(rows[0]) - 1), max(0, int(columns[0]) - 1)
-    part = mask[top : rows[-1] + 2, left : columns[-1] + 2]
     found = []
-    for outline in outlines(part):
+    for outline in outlines(mask):
         fewer = simplified(outline, tolerance)
         if len(fewer) >= 3:
-            found.append(_record(bone, "polygon", fewer + np.array([left, top]), hole=area(outline) < 0))
+            found.append(_record(bone, "polygon", fewer, hole=area(outline) < 0))
     return found
 
 

@@ -1,6 +1,5 @@
 """The demo: every capability once, on a page with pictures and tables."""
 
-from spinekit.demo.series import write_series
 from spinekit.demo.writing import DemoPage, write_demo
 
-__all__ = ["DemoPage", "write_demo", "write_series"]
+__all__ = ["DemoPage", "write_demo"]

@@ -1,4 +1,4 @@
-"""What the demo shows: a generated series and real files, or the series of the user's folder."""
+"""What the demo shows: a phantom's CT and real files, or the series of the user's folder."""
 
 import dataclasses
 import shutil
@@ -12,11 +12,13 @@ import pydicom.data
 import spinekit as sk
 from spinekit import _sources
 from spinekit.demo.runs import Case
-from spinekit.demo.series import write_series
 
 _MOST_SERIES = 6
 _MOST_FILES = 120
 _MOST_FORCED = 64 << 20  # bytes of a file without preamble that is still tried as DICOM
+
+#: Of the phantom's CT: (slice, row, column), mm.
+CT_SPACING = (5.0, 0.8, 0.8)
 
 _TAGS = [
     "SeriesInstanceUID",
@@ -76,23 +78,26 @@ class Plan:
     odd_names: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
-def own_cases(work: Path) -> Plan:
-    """Return the generated series and the files that pydicom brings along."""
+def own_cases(work: Path, workers: int | None) -> Plan:
+    """Return the CT of a phantom and the files that pydicom brings along."""
     folder = work / "series"
-    paths = write_series(folder)
+    ct = sk.phantom.Spine.random(seed=7).ct(spacing=CT_SPACING, workers=workers)
+    paths = ct.write(folder, progress=False)
+    slices, rows, columns = ct.shape
     cases = [
         Case(
-            key="generated",
-            title="A generated CT series",
+            key="phantom-ct",
+            title="A phantom's CT",
             text=(
-                f"{len(paths)} axial slices through the lumbar spine, 512 x 512, 12 bits, with noise as a "
-                "scanner makes it. They are drawn by a program: nobody was scanned. They are smoother than "
-                "patients, so only your own series shows what holds for you: spinekit demo FOLDER."
+                f"{slices} axial slices from L1 to the hips, {rows} x {columns}, 12 bits, with noise as a "
+                "scanner makes it, of the spine whose films are shown below. It is a model: nobody was "
+                "scanned. It is smoother than patients, so only your own series shows what holds for you: "
+                "spinekit demo FOLDER."
             ),
             folder=folder,
             names={p.name: p.name for p in paths},
             typed="series/",
-            setup=("from spinekit.demo import write_series", 'write_series("series/")'),
+            setup=(f'sk.phantom.Spine.random(seed=7).ct(spacing={CT_SPACING}).write("series/")',),
             shown=paths[len(paths) // 2].name,
             down=0.07,
         )

@@ -5,6 +5,8 @@ import importlib.resources
 from collections.abc import Sequence
 
 import spinekit as sk
+from spinekit.demo.film_sections import film_sections
+from spinekit.demo.films import Films
 from spinekit.demo.markup import code, table, text
 from spinekit.demo.runs import CaseResult, Outcome
 from spinekit.demo.sections import section
@@ -30,40 +32,49 @@ class Frame:
     prepared: float
 
 
-def render(results: Sequence[CaseResult], frame: Frame) -> str:
-    """Return the page as HTML."""
+def render(results: Sequence[CaseResult], frame: Frame, films: Films | None = None) -> str:
+    """Return the page as HTML; `films` are shown where they were made."""
     css = importlib.resources.files("spinekit.demo").joinpath("style.css").read_text("utf-8")
     parts = [_overview(results), _words()]
     parts += [section(result, first=result is results[0]) for result in results]
+    if films is not None:
+        parts.append(film_sections(films))
     if frame.odd or frame.notes:
         parts.append(_aside(frame))
-    parts.append(_machine(results, frame))
+    parts.append(_machine(results, frame, films))
     return (
         "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
-        f"<title>spinekit demo</title>\n<style>\n{css}</style>\n</head>\n<body>\n{_header(results, frame)}\n"
-        f"<main>\n{chr(10).join(parts)}\n</main>\n{_footer(frame)}\n</body>\n</html>\n"
+        f"<title>spinekit demo</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
+        f"{_header(results, frame, films)}\n<main>\n{chr(10).join(parts)}\n</main>\n"
+        f"{_footer(frame)}\n</body>\n</html>\n"
     )
 
 
 # ---- top
 
 
-def _header(results: Sequence[CaseResult], frame: Frame) -> str:
+def _header(results: Sequence[CaseResult], frame: Frame, films: Films | None) -> str:
     problems = sum(len(result.problems) for result in results) + frame.odd_failed
+    problems += len(films.problems) if films else 0
     files = sum(len(o.report.images) for result in results for o in result.outcomes)
     kind, words = "verdict", f"{files} compressed files were read back, decoded and compared: all as promised"
     if problems:
         kind, words = "verdict bad", f"{problems} problem{'s' if problems > 1 else ''}, described below"
-    subject = "your own files" if frame.own else "a generated CT series and four real files"
+    subject = "your own files" if frame.own else "a phantom and four real files"
     links = "".join(f"<a href='#{r.case.key}'>{text(r.case.title)}</a> " for r in results)
     volume = "<a href='#volume'>A volume that fills</a> " if results[0].volume else ""
+    title, angles, shown = "smaller archives, volumes at once", "", ""
+    if films is not None:
+        title = "from the archive to the angles"
+        angles = "; then a film whose truth is known, and how close measuring comes to it"
+        shown = "<a href='#phantom'>A film with known truth</a> <a href='#measured'>Measured</a> "
     return (
-        "<header><div><h1>spinekit: smaller archives, volumes at once</h1>"
+        f"<header><div><h1>spinekit: {title}</h1>"
         f"<p class='lead'>Measured on this machine in {frame.seconds:.0f} s, on {subject}: what compression "
-        "saves, what it loses, how that is proved, and how soon a volume shows something.</p>"
+        f"saves, what it loses, how that is proved, and how soon a volume shows something{angles}.</p>"
         f"<p class='{kind}'>{words}</p>"
-        f"<nav>{links}{volume}<a href='#machine'>Times and versions</a></nav></div></header>"
+        f"<nav>{links}{volume}{shown}<a href='#machine'>Times and versions</a></nav></div></header>"
     )
 
 
@@ -111,9 +122,6 @@ def _words() -> str:
     return "<h3>Words used here</h3>" + table([], rows)
 
 
-# ---- figures
-
-
 # ---- the rest
 
 
@@ -130,12 +138,14 @@ def _aside(frame: Frame) -> str:
     return "".join(parts) + "</section>"
 
 
-def _machine(results: Sequence[CaseResult], frame: Frame) -> str:
+def _machine(results: Sequence[CaseResult], frame: Frame, films: Films | None) -> str:
     times = [["Preparing the files", "", "", "", f"{frame.prepared:.2f} s"]]
     for result in results:
         cells = [f"{o.report.seconds:.2f} s" for o in result.outcomes]
         times.append([text(result.case.title), *cells, f"{result.seconds:.2f} s"])
     modes = [o.mode.title for o in results[0].outcomes]
+    if films is not None:
+        times.append(["Films, measured", *([""] * len(modes)), f"{films.seconds:.2f} s"])
     found = sk.info()
     libraries = ", ".join(f"{name} {version}" for name, version in found["libraries"].items())
     rows = [

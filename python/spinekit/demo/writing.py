@@ -16,6 +16,7 @@ from pathlib import Path
 import spinekit as sk
 from spinekit import _engine
 from spinekit.demo import cases, page
+from spinekit.demo.films import Films, show_films
 from spinekit.demo.runs import CaseResult, Runner
 
 #: Lists what a run has written; only that is ever replaced.
@@ -59,13 +60,13 @@ def write_demo(
     *,
     workers: int | None = None,
 ) -> DemoPage:
-    """Compress, prove and bundle once, and write a page that shows it.
+    """Run every capability once, and write a page that shows it.
 
     Parameters
     ----------
     out : folder of the page; new, empty, or that of an earlier demo, which is replaced
-    folder : DICOM files of your own: a folder, a ZIP or a file; None takes a generated CT series
-        and the test files that pydicom brings along
+    folder : DICOM files of your own: a folder, a ZIP or a file; None takes a phantom's CT
+        and films, and the test files that pydicom brings along
     workers : as for `compress`
 
     Returns
@@ -81,7 +82,7 @@ def write_demo(
 
     Notes
     -----
-    About 10 s without `folder`. The page needs neither scripts nor a network. It carries no elements
+    About 15 s without `folder`. The page needs neither scripts nor a network. It carries no elements
     that name a patient, no file names and no UIDs of your files, only their pixels; of images that
     say BurnedInAnnotation YES not even those. Archives are made in a temporary folder and removed.
 
@@ -97,12 +98,20 @@ def write_demo(
         work = Path(name)
         stage = work / "page"
         (stage / "pictures").mkdir(parents=True)
-        plan = cases.own_cases(work) if folder is None else cases.folder_cases(Path(folder), target, work)
+        plan = (
+            cases.own_cases(work, workers)
+            if folder is None
+            else cases.folder_cases(Path(folder), target, work)
+        )
         prepared = time.perf_counter() - started
         runner = Runner(work, stage / "pictures", workers)
         results: list[CaseResult] = [runner.run(case) for case in plan.cases]
         odd_lines, odd_problems = _carry_odd(plan, work, workers)
         problems = [problem for result in results for problem in result.problems] + odd_problems
+        films: Films | None = None
+        if folder is None:
+            films = show_films(stage / "pictures", workers)
+            problems += films.problems
         frame = page.Frame(
             own=folder is not None,
             notes=plan.notes,
@@ -111,7 +120,7 @@ def write_demo(
             seconds=time.perf_counter() - started,
             prepared=prepared,
         )
-        text = page.render(results, frame)
+        text = page.render(results, frame, films)
         (stage / "index.html").write_text(text, "utf-8")
         try:
             _put_in_place(stage, target, earlier)

@@ -16,6 +16,7 @@ REPLICATES = 200
 
 _PARAMETERS = _core.measured_parameters()
 _HEADS = BONES.index("FH1")
+METHODS = ("robust", "report")
 _FACING = {_core.Facing.LEFT: "left", _core.Facing.RIGHT: "right", _core.Facing.UNKNOWN: None}
 
 #: What is not seen in people, deformed ones included: (lowest, highest), degrees.
@@ -77,11 +78,11 @@ def measure(
     >>> par.pi, par.reasons["ss"]
     (nan, 'sacrum: the mask is empty')
     """
-    if method not in ("robust", "report"):
+    if method not in METHODS:
         raise _core.ArgumentError(f"method is {method!r}, expected 'robust' or 'report'")
     found = _core.measure_masks(
         np.asanyarray(masks),
-        _spacing(spacing),
+        checked_spacing(spacing),
         method == "report",
         REPLICATES if intervals and method == "robust" else 0,
         _engine.executor(_engine.worker_count(workers)),
@@ -97,7 +98,7 @@ def measure(
         warnings=list(found.warnings),
         landmarks=Landmarks(points.vertebrae, points.sacrum, points.heads, points.radii),
         facing=found.facing,
-        unit="px" if spacing is None else "mm",
+        spacing=None if spacing is None else checked_spacing(spacing),
         method=method,
     )
 
@@ -127,7 +128,7 @@ def measure_points(landmarks: Landmarks, spacing: Sequence[float] | None = None)
     36.87
     """
     points = _core.KeyPoints(landmarks.vertebrae, landmarks.sacrum, landmarks.heads, landmarks.radii)
-    values, facing = _core.measure_key_points(points, _spacing(spacing))
+    values, facing = _core.measure_key_points(points, checked_spacing(spacing))
     groups = [*landmarks.vertebrae, landmarks.sacrum, *landmarks.heads]
     missing = ["key points are missing" if np.isnan(group).any() else "" for group in groups]
     return _measurement(
@@ -135,14 +136,15 @@ def measure_points(landmarks: Landmarks, spacing: Sequence[float] | None = None)
         missing,
         landmarks=landmarks,
         facing=facing,
-        unit="px" if spacing is None else "mm",
+        spacing=None if spacing is None else checked_spacing(spacing),
         method="points",
         warnings=[],
         intervals=[],
     )
 
 
-def _spacing(spacing: Sequence[float] | None) -> tuple[float, float]:
+def checked_spacing(spacing: Sequence[float] | None) -> tuple[float, float]:
+    """Return a spacing as the engine takes it; None is 1 pixel."""
     if spacing is None:
         return 1.0, 1.0
     values = [float(value) for value in spacing]
@@ -159,7 +161,7 @@ def _measurement(
     warnings: list[str],
     landmarks: Landmarks,
     facing: _core.Facing,
-    unit: str,
+    spacing: tuple[float, float] | None,
     method: str,
 ) -> Measurement:
     names = [info.name for info in _PARAMETERS]
@@ -184,8 +186,9 @@ def _measurement(
         warnings=warnings,
         landmarks=landmarks,
         facing=_FACING[facing],
-        unit=unit,
+        unit="px" if spacing is None else "mm",
         method=method,
+        spacing=spacing,
     )
 
 

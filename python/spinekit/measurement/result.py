@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from numpy.typing import NDArray
+
 from spinekit import _core, _engine
-from spinekit.measurement import grades
+from spinekit.measurement import grades, pictures
 from spinekit.measurement.landmarks import VERTEBRAE, Landmarks
+from spinekit.radiograph import Radiograph
 from spinekit.report import plain_values
 
 #: Units of what the engine measures, by dotted name.
@@ -44,6 +47,7 @@ class Measurement:
     facing : the side of the film that the patient looks to, "left" or "right"; None when unknown
     unit : of lengths: "mm", or "px" when no spacing was given
     method : "robust", "report", or "points"
+    spacing : (row, column), mm, as given; None when it was not
 
     Notes
     -----
@@ -61,6 +65,7 @@ class Measurement:
     facing: str | None = None
     unit: str = "mm"
     method: str = "robust"
+    spacing: tuple[float, float] | None = None
 
     @property
     def pi(self) -> float:
@@ -179,6 +184,59 @@ class Measurement:
         """
         return math.remainder(self._slope(upper) - self._slope(lower), 360.0)
 
+    def plot(
+        self,
+        film: Radiograph | NDArray[Any] | None = None,
+        masks: NDArray[Any] | None = None,
+        axes: Any = None,
+        *,
+        spacing: tuple[float, float] | None = None,
+        angles: tuple[str, ...] = ("SS", "PT", "PI", "LL"),
+        discs: bool = True,
+    ) -> Any:
+        """Draw endplates, heads and discs, and how SS, PT, PI and LL come about, as surgeons draw them.
+
+        Parameters
+        ----------
+        film : what it was measured on, dense bone bright: a Radiograph, or pixels of shape (rows, columns);
+            None draws on a dark sheet
+        masks : shape (8, rows, columns), bool or probabilities; their outlines at 0.5 are drawn
+        axes : of matplotlib, to draw into; None makes a figure, with a table of all values beside the
+            picture
+        spacing : (row, column), mm, for true proportions; None takes that of the measurement, else of the
+            film, else square pixels
+        angles : which constructions are drawn, some of "SS", "PT", "PI", "LL"
+        discs : draw the heights of the discs
+
+        Returns
+        -------
+        figure : matplotlib's. ``figure.savefig("angles.png", dpi=200)`` and ``figure.savefig("angles.svg")``
+            write it, the latter with lines and text that stay sharp and can be edited.
+
+        Raises
+        ------
+        ArgumentError
+            If film and masks have different shapes, or an angle is unknown.
+        UnsupportedError
+            If matplotlib is not installed.
+
+        Notes
+        -----
+        Arcs carry the values of this measurement; nothing is measured again. What is NaN is not drawn, and
+        the table says why. Axes are in pixels of the film. About 0.3 s without saving.
+
+        Examples
+        --------
+        >>> import spinekit as sk
+        >>> spine = sk.phantom.Spine.random(seed=7)
+        >>> film = spine.radiograph(rows=256)
+        >>> masks = spine.masks(film)
+        >>> figure = sk.measure(masks, spacing=film.spacing).plot(film, masks)  # doctest: +SKIP
+        >>> figure.savefig("angles.png", dpi=200)  # doctest: +SKIP
+        >>> figure.savefig("angles.svg")  # doctest: +SKIP
+        """
+        return pictures.plot(self, film, masks, axes, spacing=spacing, angles=angles, discs=discs)
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON, None for what is unknown."""
         points = self.landmarks
@@ -187,6 +245,7 @@ class Measurement:
                 "method": self.method,
                 "facing": self.facing,
                 "unit": self.unit,
+                "spacing": self.spacing,
                 "values": self.values,
                 "intervals": self.intervals,
                 "reasons": self.reasons,
@@ -228,6 +287,10 @@ class Measurement:
         lines = [f"{title:<{_WIDTH}} {value:>9} {note}".rstrip() for title, value, note in self._rows()]
         lines += [f"warning: {warning}" for warning in self.warnings]
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        angles = ", ".join(f"{name.upper()} {self.values[name]:.1f}" for name in ("pi", "pt", "ss", "ll"))
+        return f"<Measurement: {angles} degrees; {self.method}>"
 
     def _repr_html_(self) -> str:
         rows = "".join(

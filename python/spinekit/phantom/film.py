@@ -1,20 +1,28 @@
 """Films of phantoms: rays through all tissues, then what tube, detector and processing make of them."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from spinekit import _core, _engine
 from spinekit._core import ArgumentError
-from spinekit.phantom.tissues import CORTEX, SPONGIOSA, Tissue
+from spinekit.phantom.tissues import CORTEX, SOFT, SPONGIOSA, Tissue
 from spinekit.phantom.view import View
 from spinekit.radiograph import Radiograph
 
+if TYPE_CHECKING:
+    from spinekit.phantom.dicom import Photometric
+
 Image = NDArray[np.float32]
 _MOST = 4095
+#: What clinics write on lateral films.
+STANDING = ("LATERAL  STANDING", "L-SPINE LAT", "LWS seitl. stehend", "RACHIS LOMBAIRE PROFIL")
+LYING = ("LATERAL", "L-SPINE LAT", "LWS seitl.", "RACHIS LOMBAIRE PROFIL")
 
 
 @dataclass(frozen=True)
@@ -73,6 +81,38 @@ class PhantomFilm(Radiograph):
     implant_mask: Image | None = None
     without_implants: "PhantomFilm | None" = None
 
+    def write(
+        self,
+        path: str | os.PathLike[str],
+        photometric: "Photometric" = "MONOCHROME2",
+        *,
+        overwrite: bool = False,
+    ) -> Path:
+        """Write the film as DICOM, Digital X-Ray Image Storage; see `spinekit.phantom.dicom.write_film`.
+
+        Parameters
+        ----------
+        path : of the new file
+        photometric : "MONOCHROME2" or "MONOCHROME1": whether high stored values are bright or dark
+        overwrite : whether a file of this name is replaced
+
+        Returns
+        -------
+        path : the same
+        """
+        from spinekit.phantom.dicom import write_film  # noqa: PLC0415 - it imports this module
+
+        return write_film(self, path, photometric, overwrite=overwrite)
+
+
+def _enlarged(picture: NDArray[Any], shape: tuple[int, int]) -> Image:
+    """Return a picture at another size, interpolated bilinearly."""
+    from PIL import Image as Pictures  # noqa: PLC0415
+
+    small = Pictures.fromarray(np.ascontiguousarray(picture, np.float32))
+    rows, columns = shape
+    return np.asarray(small.resize((columns, rows), Pictures.Resampling.BILINEAR))
+
 
 def _noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Image:
     """Return smooth noise of deviation 1, `scale` pixels wide."""
@@ -81,10 +121,7 @@ def _noise(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Im
     step = max(1, int(scale / 2))
     small = tuple(size // step + 4 for size in shape)
     field = ndimage.gaussian_filter(rng.standard_normal(small, np.float32), scale / step / 2, mode="wrap")
-    field = field / max(float(field.std()), 1e-6)
-    if step > 1:
-        field = ndimage.zoom(field, step, order=1)
-    return np.asarray(field[: shape[0], : shape[1]], np.float32)
+    return _enlarged(field / max(float(field.std()), 1e-6), shape)
 
 
 def trabeculae(view: View, rng: np.random.Generator) -> Image:
@@ -114,26 +151,28 @@ def line_integrals(
         weights.append(weight)
 
     for tissue in tissues:
-        base = tissue.within.attenuation
-        for surface, material, outside in tissue.layers():
-            mesh = surface.engine()
+        for surface, material, outside in tissue.layers:
             if material is SPONGIOSA and outside is CORTEX:
-                add(mesh, 0, base - CORTEX.attenuation)
-                add(mesh, 1, material.attenuation - base)
+                add(surface.engine, 1, 1.0)
             else:
-                add(mesh, 0, material.attenuation - outside.attenuation)
+                add(surface.engine, 0, material.attenuation - outside.attenuation)
     executor = _engine.executor(_engine.worker_count(workers))
-    sums = _core.ray_sums(meshes, channels, weights, 2, view.beam, executor)
-    total = sums[0] + sums[1]
+    total, marrow = _core.ray_sums(meshes, channels, weights, 2, view.beam, executor)
+    total += np.float32(SPONGIOSA.attenuation - CORTEX.attenuation) * marrow
     if texture > 0:
         # Strands side by side average out along the ray.
-        depth = sums[1] / np.sqrt(1 + np.abs(sums[1]) / 0.1)
-        total += texture * trabeculae(view, rng) * depth
+        depth = np.float32(SPONGIOSA.attenuation - SOFT.attenuation) * marrow
+        depth /= np.sqrt(1 + np.abs(depth) / np.float32(0.1))
+        total += np.float32(texture) * trabeculae(view, rng) * depth
     return np.asarray(total, np.float32)
 
 
 def develop(
-    integrals: Image, view: View, rng: np.random.Generator, exposure: Exposure, facing: str = "left"
+    integrals: Image,
+    view: View,
+    rng: np.random.Generator,
+    exposure: Exposure,
+    words: Sequence[str] = STANDING,
 ) -> NDArray[np.uint16]:
     """Make a film of line integrals.
 
@@ -143,7 +182,7 @@ def develop(
     view : for the scale
     rng : of the noise, the collimation and the text
     exposure : how
-    facing : where the patient looks to; the text stands behind
+    words : one of them is burnt in at the lower edge
 
     Returns
     -------
@@ -159,22 +198,19 @@ def develop(
     step = max(1, int(6 / row))
     behind = np.minimum(primary[::step, ::step], np.quantile(primary[::step, ::step], 0.6))
     wide = ndimage.gaussian_filter(behind, (45 / row / step, 45 / column / step), mode="nearest")
-    zoom = (integrals.shape[0] / wide.shape[0], integrals.shape[1] / wide.shape[1])
-    scattered = exposure.scatter * ndimage.zoom(wide, zoom, order=1, mode="nearest", grid_mode=True)
-    light = primary + scattered.astype(np.float32)
+    light = primary + np.float32(exposure.scatter) * _enlarged(wide, primary.shape)
     photons = np.float32(exposure.photons * (row * column) / 0.04)
     grain = rng.standard_normal(integrals.shape, np.float32)
     light += np.sqrt(light / photons) * grain
     raw = -np.log(np.maximum(light, 1e-6))
     # Processing compresses what is large and raises what is small; the air around makes no halo.
     held = np.maximum(raw[::step, ::step], 2.0)
-    coarse = ndimage.zoom(
-        ndimage.gaussian_filter(held, (22 / row / step, 22 / column / step), mode="nearest"),
-        zoom, order=1, mode="nearest", grid_mode=True,
-    ).astype(np.float32)  # fmt: skip
+    held = ndimage.gaussian_filter(held, (22 / row / step, 22 / column / step), mode="nearest")
+    coarse = _enlarged(held, raw.shape)
     shown = 0.55 * coarse + exposure.detail * (raw - coarse)
-    body = shown[raw > 1.5]
-    low, high = np.quantile(body if body.size else shown, (0.02, 0.995))
+    some = shown[::3, ::3]
+    body = some[raw[::3, ::3] > 1.5]
+    low, high = np.quantile(body if body.size else some, (0.02, 0.995))
     level = (shown - low) / max(float(high - low), 1e-6)
     pixels = np.clip(0.08 + 0.86 * level, 0, 1)
     field = np.ones(pixels.shape, bool)
@@ -182,7 +218,7 @@ def develop(
         field = _field(view, rng)
         pixels = np.where(field, pixels, 0)
     if exposure.text:
-        _burn_text(pixels, rng, facing)
+        _burn_text(pixels, rng, view.facing, words)
     return np.asarray(np.round(_MOST * pixels), np.uint16)
 
 
@@ -197,7 +233,7 @@ def _field(view: View, rng: np.random.Generator) -> NDArray[np.bool_]:
     return np.asarray((y >= top) & (y < rows - bottom) & (x >= left) & (x < columns - right))
 
 
-def _burn_text(pixels: NDArray[Any], rng: np.random.Generator, facing: str) -> None:
+def _burn_text(pixels: NDArray[Any], rng: np.random.Generator, facing: str, words: Sequence[str]) -> None:
     from PIL import Image as Pictures  # noqa: PLC0415
     from PIL import ImageDraw, ImageFont  # noqa: PLC0415
 
@@ -210,10 +246,7 @@ def _burn_text(pixels: NDArray[Any], rng: np.random.Generator, facing: str) -> N
     edge = int(0.03 * columns)
     behind = columns - edge - 2 * size if facing == "left" else edge
     pen.text((behind, int(0.04 * rows)), str(rng.choice(["L", "R"])), 255, font=font)
-    words = str(
-        rng.choice(["LATERAL  STANDING", "L-SPINE LAT", "LWS seitl. stehend", "RACHIS LOMBAIRE PROFIL"])
-    )
-    pen.text((edge, rows - int(0.04 * rows)), words, 255, font=small)
+    pen.text((edge, rows - int(0.04 * rows)), str(rng.choice(words)), 255, font=small)
     pixels[np.asarray(mask) > 127] = 1.0
 
 
@@ -229,12 +262,12 @@ def expose(
     if exposure is None:
         exposure = Exposure.random(np.random.default_rng([seed, 3]))
     integrals = line_integrals(tissues, view, np.random.default_rng([seed, 4]), exposure.texture, workers)
-    pixels = develop(integrals, view, np.random.default_rng([seed, 5]), exposure, view.facing)
+    pixels = develop(integrals, view, np.random.default_rng([seed, 5]), exposure)
     return PhantomFilm(
         pixels,
         view.spacing,
         "phantom",
         f"phantom, seed {seed}",
-        {"exposure": exposure, "facing": view.facing},
+        {"exposure": exposure, "facing": view.facing, "seed": seed},
         view=view,
     )

@@ -60,7 +60,7 @@ class Patient:
         centres = np.array([[plane.hip[0], side * half, plane.hip[1]] for side in (1, -1)])
         patient.head_centres = patient.points(centres)
         patient.heads = [
-            ellipsoid(centre, person.head_radius * np.eye(3), around=64, along=32)
+            ellipsoid(centre, person.head_radius * np.eye(3), around=56, along=28)
             for centre in patient.head_centres
         ]
         return patient

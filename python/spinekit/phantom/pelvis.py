@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.phantom.meshes import Surface, ellipsoid, loft, tube
+from spinekit.phantom.meshes import Surface, ellipsoid, joined, loft, tube
 from spinekit.phantom.patient import Patient
 from spinekit.phantom.spinal_column import along, up
 from spinekit.phantom.tissues import SPONGIOSA, Tissue
 
 Points = NDArray[np.float64]
 
-#: The blade of the ilium about the hip, in a pelvis whose S1 lies straight above: (anterior, superior, left) mm.
+#: The blade of the ilium about the hip, (anterior, superior, left) mm; S1 lies straight above.
 _BLADE = np.array([
     [24, 20, 88], [31, 34, 98], [44, 46, 112], [56, 62, 126], [54, 84, 134], [40, 108, 138],
     [14, 124, 132], [-14, 124, 112], [-40, 112, 80], [-58, 98, 56], [-66, 82, 45], [-60, 66, 44],
@@ -30,7 +30,7 @@ def _smooth(points: Points, count: int) -> Points:
 
 def _blade(side: float) -> Surface:
     """Return the ilium's blade: thin in its middle, thick at its edge."""
-    edge = _smooth(_BLADE, 72)
+    edge = _smooth(_BLADE, 56)
     middle = edge.mean(0)
     rings = []
     for face in (-1.0, 1.0):
@@ -52,9 +52,9 @@ def _cup(radius: float, axis: Points) -> Surface:
     first = np.cross(axis, [1.0, 0, 0])
     first /= np.linalg.norm(first)
     second = np.cross(axis, first)
-    turn = np.arange(40) * (2 * np.pi / 40)
+    turn = np.arange(32) * (2 * np.pi / 32)
     circle = np.cos(turn)[:, None] * first + np.sin(turn)[:, None] * second
-    angles = np.radians(np.linspace(4, 84, 10))
+    angles = np.radians(np.linspace(4, 84, 8))
     inner = [radius * (np.sin(a) * circle - np.cos(a) * axis) for a in angles]
     outer = [(radius + 5) * (np.sin(a) * circle - np.cos(a) * axis) for a in angles[::-1]]
     return loft(inner + outer)
@@ -137,12 +137,13 @@ def _sacral_wings(patient: Patient) -> list[Tissue]:
         )
     )
     end, direction = way[-1], directions[-1]
+    segments = []
     for number in range(3):
-        turned = direction + 0.25 * number * np.array([direction[1], -direction[0]]) * -1
+        turned = direction + 0.25 * number * np.array([-direction[1], direction[0]])
         end = end + (11 - 2 * number) * turned / np.linalg.norm(turned)
         axes = np.diag([3.6 - 0.6 * number, 6 - number, 5.0 - 0.8 * number])
-        part = ellipsoid([end[0], 0, end[1]], axes, around=16, along=10)
-        found.append(Tissue("coccyx", patient.stand(part), SPONGIOSA, cortex=0.6))
+        segments.append(ellipsoid([end[0], 0, end[1]], axes, around=12, along=8))
+    found.append(Tissue("coccyx", patient.stand(joined(segments)), SPONGIOSA, cortex=0.6))
     return found
 
 
@@ -152,14 +153,12 @@ def pelvic_tissues(patient: Patient) -> list[Tissue]:
     pelvis = _Pelvis(patient)
     radius = patient.person.head_radius
     for side, word in ((1.0, "left"), (-1.0, "right")):
-        found += [
-            Tissue(f"hip bone {word}", patient.stand(part), SPONGIOSA, cortex=1.0)
-            for part in _hip_bone(pelvis, side, radius)
-        ]
+        bone = patient.stand(joined(_hip_bone(pelvis, side, radius)))
+        found.append(Tissue(f"hip bone {word}", bone, SPONGIOSA, cortex=1.0))
         centre = np.array([patient.plane.hip[0], side * patient.person.hips_apart / 2, patient.plane.hip[1]])
-        cortex = (0.9, 1.2, 4.5)
+        *proximal, shaft = _femur(centre, side, radius)
         found += [
-            Tissue(f"femur {word}", patient.stand(part), SPONGIOSA, cortex=thickness)
-            for part, thickness in zip(_femur(centre, side, radius), cortex, strict=True)
+            Tissue(f"femur {word}", patient.stand(joined(proximal)), SPONGIOSA, cortex=1.0),
+            Tissue(f"femur {word}", patient.stand(shaft), SPONGIOSA, cortex=4.5),
         ]
     return found

@@ -11,6 +11,7 @@ from spinekit._core import ArgumentError
 from spinekit.measurement.landmarks import Landmarks
 from spinekit.phantom import truth
 from spinekit.phantom.anatomy import tissues
+from spinekit.phantom.ct import PhantomCT, scan
 from spinekit.phantom.film import Exposure, PhantomFilm, expose
 from spinekit.phantom.implants import implants as implants_of
 from spinekit.phantom.patient import Patient
@@ -77,7 +78,7 @@ class Spine:
 
     @functools.cached_property
     def _measured(self) -> list[_core.Mesh]:
-        return [surface.engine() for surface in self.patient.measured()]
+        return [surface.engine for surface in self.patient.measured()]
 
     @functools.cached_property
     def parameters(self) -> truth.Parameters:
@@ -114,6 +115,8 @@ class Spine:
         centring = rng.uniform((-35, -30), (35, 70))
         bones = np.concatenate([surface.vertices for surface in self.patient.measured()])
         s1 = self.patient.sacrum.rim.mean(0)
+        if not 0 < aspect < np.inf:
+            raise ArgumentError(f"aspect: {aspect}, expected > 0")
         if columns is None:
             columns = max(16, round(0.82 * rows / aspect))
         return lateral(
@@ -159,12 +162,14 @@ class Spine:
         """
         view = self.view(rows, columns, facing=facing, tilt=tilt, aspect=aspect, spacing=spacing)
         film = expose(self.tissues, view, seed=self.seed, exposure=exposure, workers=workers)
+        film.notes["person"] = self.person
         if not implants:
             return film
         tissues = [*self.tissues, *self.implants]
         operated = expose(tissues, view, seed=self.seed, exposure=exposure, workers=workers)
+        operated.notes["person"] = self.person
         executor = _engine.executor(_engine.worker_count(workers))
-        metal = [tissue.surface.engine() for tissue in self.implants]
+        metal = [tissue.surface.engine for tissue in self.implants]
         operated.implant_mask = _core.silhouettes(metal, [0] * len(metal), 1, view.beam, executor)[0]
         operated.without_implants = film
         return operated
@@ -184,6 +189,57 @@ class Spine:
         """
         executor = _engine.executor(_engine.worker_count(workers))
         return _core.silhouettes(self._measured, list(range(8)), 8, self._view_of(film).beam, executor)
+
+    def ct(
+        self,
+        *,
+        spacing: tuple[float, float, float] = (2.0, 0.8, 0.8),
+        implants: bool = False,
+        metal_artefacts: bool = False,
+        noise: float = 12.0,
+        workers: int | None = None,
+    ) -> PhantomCT:
+        """Take a CT from L1 to the femoral heads, of the same tissues as the films.
+
+        Parameters
+        ----------
+        spacing : (slice, row, column), mm; slices are as thick as they are far apart
+        implants : whether screws, rods, cages or plates are in place
+        metal_artefacts : whether metal causes streaks; see `spinekit.phantom.streaks` for the model
+        noise : standard deviation in HU, the same everywhere
+        workers : threads; all cores by default, the result is the same
+
+        Returns
+        -------
+        ct : ``ct.array`` in HU, ``ct.labels``, ``ct.geometry``; ``ct.write(folder)`` writes DICOM. The
+            patient has the posture of the films, and there is no table.
+
+        Raises
+        ------
+        ArgumentError
+            If spacing is not 0.1 to 20 mm, makes too many voxels, or noise is not 0 to 500 HU.
+
+        Notes
+        -----
+        The field is what the trunk needs, but at most 512 rows and columns about the bones. Values beyond
+        12 bits are cut off: metal is at 3071 HU. About 4 s and 0.5 GB for the default on 2 cores.
+
+        Examples
+        --------
+        >>> import spinekit as sk
+        >>> ct = sk.phantom.Spine.random(seed=7).ct(spacing=(8.0, 3.0, 3.0))
+        >>> ct.array.dtype, ct.array.shape == ct.labels.shape
+        (dtype('int16'), True)
+        """
+        return scan(
+            self.patient,
+            [*self.tissues, *self.implants] if implants else self.tissues,
+            seed=self.seed,
+            spacing=spacing,
+            noise=noise,
+            metal_artefacts=metal_artefacts,
+            workers=workers,
+        )
 
     def landmarks(self, film: PhantomFilm | View | None = None) -> Landmarks:
         """Return the key points on a film, from the geometry: (x, y) pixels.

@@ -1,5 +1,6 @@
 """What bodies are made of: how tissues look in CT and how they weaken a beam."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,7 @@ class Material:
     name: str
     hu: float
 
-    @property
+    @functools.cached_property
     def attenuation(self) -> float:
         """Linear attenuation coefficient at a film's effective energy, 1/mm."""
         return float(attenuation_of(self.hu))
@@ -61,8 +62,9 @@ class Tissue:
     within: Material = SOFT
     cortex: float = 0.0
 
+    @functools.cached_property
     def layers(self) -> list[tuple[Surface, Material, Material]]:
-        """Return (surface, material inside, material that it takes the place of), outermost first."""
+        """(Surface, material inside, material that it takes the place of), outermost first."""
         if self.cortex <= 0:
             return [(self.surface, self.material, self.within)]
         inner = self.surface.inset(self.cortex)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.phantom.meshes import Surface, ellipsoid, loft, tube
+from spinekit.phantom.meshes import Surface, ellipsoid, joined, loft, tube
 from spinekit.phantom.patient import Patient
 from spinekit.phantom.tissues import AIR, CORTEX, FAT, SOFT, Material, Tissue
 
@@ -40,7 +40,7 @@ class _Line:
 
 
 def _shell(profile: Points) -> Surface:
-    turn = np.arange(96) * (2 * np.pi / 96)
+    turn = np.arange(72) * (2 * np.pi / 72)
     square = 2 / 2.4
     rings = []
     for height, width, front, back in profile:
@@ -55,7 +55,7 @@ def _profile(patient: Patient, thick: float, belly: float) -> Points:
     """Return (height, half width, front, back) of the trunk within its fat, smooth over the height."""
     from scipy.interpolate import make_interp_spline  # noqa: PLC0415 - scipy takes long to import
 
-    heights = np.linspace(_PROFILE[0, 0], _PROFILE[-1, 0], 45)
+    heights = np.linspace(_PROFILE[0, 0], _PROFILE[-1, 0], 34)
     width, front, back, share = make_interp_spline(_PROFILE[:, 0], _PROFILE[:, 1:], k=3)(heights).T
     line_at = _Line(patient)
     line = make_interp_spline(_PROFILE[:, 0], [line_at(height) for height in _PROFILE[:, 0]], k=3)(heights)
@@ -94,10 +94,11 @@ def _gas(patient: Patient, rng: np.random.Generator, line: _Line, front: float) 
         height = rng.uniform(-50, 170)
         forward = line(height) + rng.uniform(0.45, 0.8) * front
         middle = np.array([forward, rng.uniform(-85, 85), height])
-        for _ in range(int(rng.integers(2, 5))):
-            bubble = middle + rng.normal(0, 12, 3)
-            axes = np.diag(rng.uniform(6, 17, 3))
-            found.append(Tissue("gas", patient.stand(ellipsoid(bubble, axes, around=20, along=12)), AIR))
+        bubbles = [
+            ellipsoid(middle + rng.normal(0, 12, 3), np.diag(rng.uniform(6, 17, 3)))
+            for _ in range(int(rng.integers(2, 5)))
+        ]
+        found.append(Tissue("gas", patient.stand(joined(bubbles)), AIR))
     # In the rectum, before the sacrum.
     if rng.random() < 0.6:
         bend = patient.sacrum.way[14]
@@ -107,15 +108,14 @@ def _gas(patient: Patient, rng: np.random.Generator, line: _Line, front: float) 
 
 
 def _calcified_aorta(patient: Patient, rng: np.random.Generator) -> list[Tissue]:
-    found = []
+    plaques = []
     fronts = patient.plane.corners[:4, [0, 2]].mean(1)
     for wall in (6.0, 24.0):
         for _ in range(int(rng.integers(3, 8))):
             part = rng.uniform(0, 2.9)
             level = int(part)
             start = fronts[level] + (part - level) * (fronts[level + 1] - fronts[level]) + [wall, 0]
-            way = np.stack([start, start + [rng.normal(0, 0.6), -rng.uniform(3, 12)]])
+            way = np.stack([start, start + np.array([rng.normal(0, 0.6), -rng.uniform(3, 12)])])
             line = np.insert(way, 1, rng.uniform(2, 16), axis=1)
-            plaque = tube(line, rng.uniform(0.4, 1.0), around=8)
-            found.append(Tissue("calcified aorta", patient.stand(plaque), CORTEX))
-    return found
+            plaques.append(tube(line, rng.uniform(0.4, 1.0), around=8))
+    return [Tissue("calcified aorta", patient.stand(joined(plaques)), CORTEX)]

@@ -22,7 +22,8 @@ class Parameters:
     ----------
     pt, ss, ll : pelvic tilt, sacral slope, lumbar lordosis L1-S1; degrees
     segmental : lordosis between the superior endplates of neighbours, by level
-    disc_heights : anterior, middle and posterior height of the discs, mm, by level
+    disc_heights : anterior, middle and posterior height of the discs, mm, by level: across the plane that
+        halves the angle of the endplates (Frobin et al. 1997, doi 10.1016/s0268-0033(96)00067-8)
     l4_s1, l1pa : lordosis L4-S1, L1 pelvic angle; degrees
     """
 
@@ -81,9 +82,10 @@ def parameters_of(corners: Points, sacrum: Points, hip: Points) -> Parameters:
     heights = {}
     for level, name in enumerate(LEVELS):
         above, below = corners[level, 2:], lower[level]
-        ends = np.linalg.norm(above - below, axis=1)
-        middle = np.linalg.norm(above.mean(0) - below.mean(0))
-        heights[name] = (float(ends[0]), float(middle), float(ends[1]))
+        angle = np.radians((_slope(above) + _slope(below)) / 2)
+        # Across the plane amid the endplates, so that a slip is no height.
+        across = (above - below) @ [np.sin(angle), np.cos(angle)]
+        heights[name] = (float(across[0]), float(across.mean()), float(across[1]))
     # Between the lines from the hip axis to the middles of L1 and of the S1 endplate.
     l1 = corners[0].mean(0) - hip
     sacral = s1 - hip

@@ -1,10 +1,12 @@
 """What vertebrae have behind their bodies, the discs between them, and the thoracic ones above."""
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
 from spinekit.phantom.frames import Frame
-from spinekit.phantom.meshes import Surface, ellipsoid, loft, tube
+from spinekit.phantom.meshes import Surface, ellipsoid, joined, loft, tube
 from spinekit.phantom.patient import Patient
 from spinekit.phantom.spinal_column import BodyShape, Placement, along, up, vertebral_body
 from spinekit.phantom.tissues import DISC, SPONGIOSA, Tissue
@@ -12,33 +14,35 @@ from spinekit.phantom.tissues import DISC, SPONGIOSA, Tissue
 Points = NDArray[np.float64]
 
 
-def _arch(frame: Frame, size: float) -> list[Surface]:
-    """Return pedicles, joints, laminae, transverse and spinous processes of one vertebra."""
-    high = frame.height / size
+@functools.lru_cache(maxsize=1)
+def _arch() -> Surface:
+    """Return pedicles, joints, laminae, transverse and spinous processes, (forward, left, up) mm.
 
-    def at(back: float, left: float, part: float) -> Points:
-        """Return a point `back` mm behind the body, at a part of its height, in a vertebra of size 1."""
-        return frame(np.array([-back, left, part * high]) * size + [-frame.depth / 2, 0, 0])
-
-    def way(*points: tuple[float, float, float]) -> Points:
-        return np.stack([at(*point) for point in points])
+    Of a vertebra whose body is 27 mm high; forward from the body's posterior wall.
+    """
 
     def half(forward: float, left: float, upward: float, lean: float) -> Points:
-        return frame.axes(np.array([forward, left, upward]) * size, lean)
+        c, s = np.cos(np.radians(lean)), np.sin(np.radians(lean))
+        return np.array([[c * forward, 0, -s * forward], [0, left, 0], [s * upward, 0, c * upward]])
 
     parts = []
     for side in (1.0, -1.0):
-        pars = way((13, side * 17, 0.35), (18, side * 14, -0.1), (21, side * 13, -0.55))
+        pars = np.array([[-13, side * 17, 9], [-18, side * 14, -3], [-21, side * 13, -15]])
         parts += [
-            tube(way((-5, side * 12, 0.2), (10, side * 14, 0.18)), 4.6 * size),
-            ellipsoid(at(13, side * 17, 0.48), half(4.2, 5.5, 9.5, -12)),
-            tube(pars, np.array([4.0, 4.6, 4.2]) * size),
-            ellipsoid(at(21, side * 13, -0.62), half(4.0, 5.5, 9.0, -12)),
-            tube(way((18, side * 14, -0.1), (27, 0, -0.3)), np.array([4.5, 3.5]) * size),
-            tube(way((8, side * 15, 0.12), (12, side * 40, 0.16)), np.array([4.2, 2.8]) * size),
+            tube([[5, side * 12, 5.5], [-10, side * 14, 5]], 4.6),
+            ellipsoid([-13, side * 17, 13], half(4.2, 5.5, 9.5, -12)),
+            tube(pars, [4.0, 4.6, 4.2]),
+            ellipsoid([-21, side * 13, -17], half(4.0, 5.5, 9.0, -12)),
+            tube([[-18.0, side * 14, -3.0], [-27.0, 0.0, -8.0]], [4.5, 3.5]),
+            tube([[-8, side * 15, 3], [-12, side * 40, 4]], [4.2, 2.8]),
         ]
-    parts.append(ellipsoid(at(37, 0, -0.4), half(19, 3.4, 10.5, 10)))
-    return parts
+    parts.append(ellipsoid([-37, 0, -11], half(19, 3.4, 10.5, 10)))
+    return joined(parts)
+
+
+def _arch_of(frame: Frame, size: float) -> Surface:
+    arch = _arch()
+    return arch.moved(frame(size * arch.vertices - [frame.depth / 2, 0, 0]))
 
 
 def _above(corners: Points, count: int, size: float) -> list[BodyShape]:
@@ -71,24 +75,18 @@ def vertebral_tissues(patient: Patient) -> list[Tissue]:
         found.append(Tissue(f"disc below L{level + 1}", loft(rings), DISC))
     for level in range(5):
         frame = Frame(plane.corners[level], patient.places[level])
-        found += [
-            Tissue(f"L{level + 1} arch", patient.stand(part), SPONGIOSA, cortex=0.8)
-            for part in _arch(frame, size)
-        ]
+        arch = patient.stand(_arch_of(frame, size))
+        found.append(Tissue(f"L{level + 1} arch", arch, SPONGIOSA, cortex=0.8))
     for number, shape in enumerate(_above(plane.corners[0], 2, size)):
         place = Placement(shape.corners.mean(0), left=patient.places[0].left)
         body = patient.stand(vertebral_body(shape, place).surface)
         name = f"T{12 - number}"
         found.append(Tissue(name, body, SPONGIOSA, cortex=0.7))
         frame = Frame(shape.corners, place)
-        found += [
-            Tissue(f"{name} arch", patient.stand(part), SPONGIOSA, cortex=0.8)
-            for part in _arch(frame, 0.85 * size)
-        ]
-        found += [
-            Tissue(f"rib {12 - number}", patient.stand(rib), SPONGIOSA, cortex=1.0)
-            for rib in _ribs(frame, number)
-        ]
+        arch = patient.stand(_arch_of(frame, 0.85 * size))
+        found.append(Tissue(f"{name} arch", arch, SPONGIOSA, cortex=0.8))
+        ribs = patient.stand(joined(_ribs(frame, number)))
+        found.append(Tissue(f"ribs {12 - number}", ribs, SPONGIOSA, cortex=1.0))
     return found
 
 

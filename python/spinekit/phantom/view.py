@@ -69,8 +69,6 @@ def lateral(
         raise ArgumentError(f"facing is {facing!r}, expected 'left' or 'right'")
     if not 0 < plane_to_detector < source_to_detector:
         raise ArgumentError("the patient must stand between source and detector")
-    if not 0 < aspect < np.inf:
-        raise ArgumentError(f"aspect: {aspect}, expected > 0")
     above, below, front, behind = margins
     low, high = around[:, 1:].min(0), around[:, 1:].max(0)
     front_y, behind_y = low[0] - front, high[0] + behind

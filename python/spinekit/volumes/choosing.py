@@ -83,7 +83,7 @@ def choose(name: str, sources: Sequence[Source], series: str | None, dtype: Any 
                 uid == chosen,
             )
         )
-    numbers, warnings = _without_copies(sources, by_series[chosen])
+    numbers, warnings = without_copies(sources, by_series[chosen])
     if series is None and len(listing) > 1:
         warnings.append(f"{len(listing)} series, the largest is open; choose another by series=")
     kept, left_out = _one_grid(sources, numbers)
@@ -91,7 +91,7 @@ def choose(name: str, sources: Sequence[Source], series: str | None, dtype: Any 
     return _stacked(sources, kept, listing, warnings, dtype)
 
 
-def _without_copies(sources: Sequence[Source], numbers: list[int]) -> tuple[list[int], list[str]]:
+def without_copies(sources: Sequence[Source], numbers: list[int]) -> tuple[list[int], list[str]]:
     """Drop files that are the same SOP instance as an earlier one."""
     seen: set[str] = set()
     kept, copies = [], []

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spinekit import _engine
 from spinekit._core import ArgumentError, MalformedDataError
 
 #: Names of a column that says which film a row is of; any case.
@@ -143,7 +144,7 @@ def _some(names: Iterable[object], most: int = 8) -> str:
 def _from_csv(path: Path, by: str | None) -> Ratings:
     where = f"'{path.name}'"
     try:
-        text = path.read_text("utf-8-sig")
+        text = _engine.read_file(path).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as failure:
         raise MalformedDataError(f"{where}: not UTF-8 at byte {failure.start}, expected a CSV file") from None
     head = text.split("\n", 1)[0]
@@ -211,7 +212,7 @@ def _from_frame(frame: Any, where: str, by: str | None) -> Ratings:
 
 
 def _from_records(records: list[Any], where: str, ids: list[str] | None, by: str | None) -> Ratings:
-    flat = [_flat(r if isinstance(r, Mapping) else r.to_dict()) for r in records]
+    flat = [_flat(_values_of(r if isinstance(r, Mapping) else r.to_dict())) for r in records]
     names = list(dict.fromkeys(name for record in flat for name in record))
     columns = {name: [record.get(name) for record in flat] for name in names}
     column = "id"
@@ -222,6 +223,14 @@ def _from_records(records: list[Any], where: str, ids: list[str] | None, by: str
             ids = ["" if value is None else str(value).strip() for value in columns.pop(found)]
     rows = [f"{one!r}" for one in ids] if ids and all(ids) else [f"item {k}" for k in range(len(flat))]
     return Ratings(where, columns, ids, rows, column)
+
+
+def _values_of(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the numbers of what has its numbers in "values", as a `Measurement` does, else all of it."""
+    values = record.get("values")
+    if not isinstance(values, Mapping):
+        return record
+    return {name: record[name] for name in record if name.casefold() in ID_NAMES} | dict(values)
 
 
 def _flat(record: Mapping[str, Any], before: str = "") -> dict[str, Any]:

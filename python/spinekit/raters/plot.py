@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit._figures import new_figure
-from spinekit._reliability import Estimate
+from spinekit.raters.reliability import Estimate
 
 if TYPE_CHECKING:
-    from spinekit.agreement import ParameterAgreement
+    from spinekit.raters.result import ParameterAgreement
 
 _POINT, _LINE, _LIMIT = "#1f5f7a", "#23313a", "#b5532a"
 

@@ -1,0 +1,55 @@
+"""The command line: ``spinekit …``, also ``python -m spinekit``."""
+
+import argparse
+import contextlib
+import io
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import spinekit as sk
+from spinekit.cli import archives, films, general, volumes
+from spinekit.cli.commands import FAILED, OK, USAGE, Commands
+
+__all__ = ["FAILED", "OK", "USAGE", "build_parser", "main"]
+
+_INTERRUPTED = 130
+#: Commands whose next run goes on where the last one was stopped.
+_GO_ON = ("compress", "decompress", "phantom")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    commands = Commands()
+    for group in (archives, volumes, films, general):
+        group.add_commands(commands)
+    return commands.parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if options.verbose else logging.ERROR, format="%(message)s")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
+    try:
+        return int(options.handler(options))
+    except sk.ArgumentError as failure:
+        print(f"spinekit {options.command}: {failure}", file=sys.stderr)
+        return USAGE
+    except sk.SpinekitError as failure:
+        print(f"spinekit {options.command}: {failure}", file=sys.stderr)
+        return FAILED
+    except BrokenPipeError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
+    except KeyboardInterrupt:
+        kept = (
+            "; what is done is kept, the same command goes on from there" if options.command in _GO_ON else ""
+        )
+        print(f"\nstopped{kept}", file=sys.stderr)
+        return _INTERRUPTED

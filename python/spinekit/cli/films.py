@@ -1,0 +1,172 @@
+"""Commands for films: phantom, measure, agreement."""
+
+import argparse
+from pathlib import Path
+
+import spinekit as sk
+from spinekit.cli.commands import FAILED, OK, Commands, print_json, worker_options
+
+
+def add_commands(commands: Commands) -> None:
+    """Add the commands of this module."""
+    phantom = commands.add(
+        "phantom",
+        _phantom,
+        "write films of random spines with their truth: images, masks, landmarks, parameters, DICOM",
+        "spinekit phantom --count 1000 --out phantoms --rows 1024 --implants 0.3",
+    )
+    phantom.add_argument("--count", type=int, required=True, metavar="N", help="number of phantoms")
+    phantom.add_argument("--out", required=True, metavar="FOLDER", help="new, empty, or of an earlier run")
+    phantom.add_argument("--seed", type=int, default=0, metavar="N", help="of the first one (default: 0)")
+    phantom.add_argument("--rows", type=int, default=1024, metavar="N", help="of the films (default: 1024)")
+    phantom.add_argument(
+        "--columns", type=int, metavar="N", help="of the films (default: 0.82 times the rows)"
+    )
+    phantom.add_argument(
+        "--facing", default="left", choices=("left", "right", "random"), help="where patients look to"
+    )
+    phantom.add_argument(
+        "--implants",
+        type=float,
+        nargs="?",
+        const=1.0,
+        default=0.0,
+        metavar="SHARE",
+        help="instrumented spines, 0 to 1 (without a number: all)",
+    )
+    phantom.add_argument(
+        "--dicom", action=argparse.BooleanOptionalAction, default=True, help="films as DICOM too (default)"
+    )
+    phantom.add_argument("--ct", action="store_true", help="also a CT of each, about 80 MB")
+    phantom.add_argument(
+        "--format", default="png", choices=("png", "tiff", "npz"), help="of the masks (default: png)"
+    )
+    worker_options(phantom)
+
+    measure = commands.add(
+        "measure",
+        _measure,
+        "measure spinopelvic parameters from masks or key points of lateral films",
+        "spinekit measure masks/ --spacing 0.2 0.2 --out ours.csv",
+    )
+    measure.add_argument(
+        "masks",
+        help=".npy, .npz, labelme .json, .tif of eight pages, a folder with L1.png ... FH2.png, "
+        "or a folder of such cases",
+    )
+    measure.add_argument(
+        "--spacing",
+        type=float,
+        nargs=2,
+        metavar=("ROW", "COLUMN"),
+        help="mm (default: what masks or film say, else lengths are in pixels)",
+    )
+    measure.add_argument(
+        "--method", default="robust", choices=("robust", "report"), help="default: robust, with intervals"
+    )
+    measure.add_argument("--film", metavar="FILE", help="DICOM or picture; a folder of them for many cases")
+    measure.add_argument(
+        "--plot", metavar="FILE", help="draw to .png, .svg or .pdf; to a folder for many cases"
+    )
+    measure.add_argument("--out", metavar="FILE", help="write .csv, a row for each film, or .json with all")
+    measure.add_argument("--overwrite", action="store_true", help="replace existing files")
+    worker_options(measure)
+
+    agreement = commands.add(
+        "agreement",
+        _agreement,
+        "compare two tables of measurements: errors, ICC, Bland-Altman, completion",
+        "spinekit agreement ours.csv theirs.csv --parameters pi pt ss ll --out agreement.html",
+    )
+    agreement.add_argument("ours", help="CSV: a row for each film, a column of ids, a column a parameter")
+    agreement.add_argument("theirs", help="CSV of another rater; films match by id, parameters by name")
+    agreement.add_argument("others", nargs="*", help="CSV of further raters, who enter the ICC")
+    agreement.add_argument("--parameters", nargs="+", metavar="NAME", help="default: all that they share")
+    agreement.add_argument("--by", metavar="COLUMN", help="of ids (default: film, id, image, case, ...)")
+    agreement.add_argument("--names", nargs="+", metavar="NAME", help="of the raters (default: ours theirs)")
+    agreement.add_argument("--out", metavar="FILE", help="write .csv, .json, or a page: .html")
+    agreement.add_argument("--plot", metavar="FILE", help="draw Bland-Altman to .png, .svg or .pdf")
+    agreement.add_argument("--overwrite", action="store_true", help="replace existing files")
+
+
+def _phantom(options: argparse.Namespace) -> int:
+    written = sk.phantom.write(
+        options.out,
+        count=options.count,
+        seed=options.seed,
+        rows=options.rows,
+        columns=options.columns,
+        facing=options.facing,
+        implants=options.implants,
+        dicom=options.dicom,
+        ct=options.ct,
+        mask_format=options.format,
+        workers=options.workers,
+        progress=options.progress,
+    )
+    if options.json:
+        print_json(written.to_dict())
+    else:
+        print(written)
+    return OK if written.ok else FAILED
+
+
+def _check_target(option: str, name: str | None, suffixes: tuple[str, ...], *, overwrite: bool) -> None:
+    """Raise an error where writing would fail after everything was computed."""
+    if name is None:
+        return
+    path = Path(name).expanduser()
+    if path.suffix.lower() not in suffixes:
+        raise sk.ArgumentError(f"{option} {name}: expected a name that ends in {', '.join(suffixes)}")
+    if not path.absolute().parent.is_dir():
+        raise sk.ArgumentError(f"{option} {name}: no such folder")
+    if path.exists() and not overwrite:
+        raise sk.ArgumentError(f"{option} {name} exists; --overwrite replaces it")
+
+
+def _measure(options: argparse.Namespace) -> int:
+    _check_target("--out", options.out, (".csv", ".json"), overwrite=options.overwrite)
+    found = sk.measure_files(
+        options.masks,
+        options.spacing,
+        method=options.method,
+        film=options.film,
+        plot=options.plot,
+        overwrite=options.overwrite,
+        workers=options.workers,
+        progress=options.progress,
+    )
+    if options.out is not None:
+        write = found.to_csv if options.out.lower().endswith(".csv") else found.to_json
+        write(options.out)
+    if options.json:
+        print_json(found.to_dict())
+    else:
+        print(found)
+    return OK if found.ok else FAILED
+
+
+def _agreement(options: argparse.Namespace) -> int:
+    _check_target("--out", options.out, (".csv", ".json", ".html"), overwrite=options.overwrite)
+    _check_target("--plot", options.plot, (".png", ".svg", ".pdf"), overwrite=options.overwrite)
+    found = sk.agreement(
+        options.ours,
+        options.theirs,
+        *options.others,
+        parameters=options.parameters,
+        by=options.by,
+        names=options.names,
+    )
+    try:
+        if options.out is not None:
+            writers = {".csv": found.to_csv, ".json": found.to_json, ".html": found.to_html}
+            writers[Path(options.out).suffix.lower()](Path(options.out).expanduser())
+        if options.plot is not None:
+            found.plot().savefig(Path(options.plot).expanduser())
+    except OSError as failure:
+        raise sk.ResourceError(f"'{failure.filename}' cannot be written: {failure.strerror}") from failure
+    if options.json:
+        print_json(found.to_dict())
+    else:
+        print(found)
+    return OK

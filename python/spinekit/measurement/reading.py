@@ -1,0 +1,331 @@
+"""Masks and key points of films as segmentation tools write them."""
+
+import collections
+import contextlib
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit import _engine
+from spinekit._core import ArgumentError, MalformedDataError, ResourceError
+from spinekit.measurement.landmarks import BONES, VERTEBRAE, Landmarks
+
+Masks = NDArray[Any]
+
+_PICTURES = (".png", ".tif", ".tiff", ".bmp")
+_PAGES = (".tif", ".tiff")
+#: What holds a case by itself.
+FILES = (".npy", ".npz", ".json", *_PAGES)
+#: Of eight masks together, pixels; eight films of the largest detectors are a tenth of it.
+_MOST_PIXELS = 1 << 30
+
+
+@dataclass(eq=False)
+class Case:
+    """What one film's measurement starts from: masks, key points, or both.
+
+    Attributes
+    ----------
+    masks : shape (8, rows, columns), or None
+    landmarks : or None
+    spacing : (row, column), mm, where the file says it, else None
+    film : path of the picture, where the file names one that is there, else None
+    """
+
+    masks: Masks | None = None
+    landmarks: Landmarks | None = None
+    spacing: tuple[float, float] | None = None
+    film: Path | None = None
+
+
+def read_masks(path: str | os.PathLike[str]) -> Masks:
+    """Read the eight masks of a film, ready for `measure`.
+
+    Parameters
+    ----------
+    path : one of
+
+        - ``.npy``, or ``.npz`` with one array or one called "masks": shape (8, rows, columns) in the order
+          of `spinekit.measurement.BONES`; bool, uint8, other whole numbers that are 0 and 1, or
+          probabilities in float16, float32 or float64
+        - ``.json`` of labelme: polygons, and circles of the heads; see `spinekit.annotations.read_labelme`
+        - ``.tif``, ``.tiff`` with eight pages in the order of `BONES`
+        - a folder with a picture for each bone, named like it: ``L1.png`` ... ``L5.png``, ``sacrum.png`` (or
+          ``S1.png``), ``FH1.png``, ``FH2.png``, in any case; also ``.tif``, ``.bmp``. A bone without picture
+          has an empty mask.
+
+    Returns
+    -------
+    masks : shape (8, rows, columns), C-contiguous; bool or uint8 as stored, else float32. Pictures of 16 bits
+        become float32 of 65535ths.
+
+    Raises
+    ------
+    ArgumentError
+        If the name is none of these, or the file has no masks but only key points.
+    MalformedDataError
+        If the file holds something else; the message says what was expected.
+    ResourceError
+        If it cannot be read, or is larger than any film.
+
+    Examples
+    --------
+    >>> import spinekit as sk
+    >>> par = sk.measure(sk.read_masks("masks/film-1/"), spacing=(0.2, 0.2))  # doctest: +SKIP
+    """
+    case = read_case(_engine.path_of(path))
+    if case.masks is None:
+        raise ArgumentError(f"'{path}' has key points and no masks: use sk.measure_points")
+    return case.masks
+
+
+def read_case(path: Path) -> Case:
+    """Read what `measure` or `measure_points` need; for errors see `read_masks`."""
+    try:
+        if path.is_dir():
+            return Case(_from_folder(path))
+        if not path.exists():
+            raise ResourceError(f"'{path}' cannot be read: no such file or folder; check the path")
+        suffix = path.suffix.lower()
+        if suffix == ".npy":
+            return _from_npy(path)
+        if suffix == ".npz":
+            return _from_archive(path)
+        if suffix == ".json":
+            return _from_labelme(path)
+        if suffix in _PAGES:
+            return Case(_from_pages(path))
+    except OSError as failure:
+        raise _engine.os_error(path, "cannot be read", failure) from failure
+    except MemoryError as failure:
+        raise ResourceError(f"'{path}': not enough memory for its masks") from failure
+    raise ArgumentError(
+        f"'{path}': expected {', '.join(FILES)}, or a folder with pictures called {', '.join(BONES)}"
+    )
+
+
+def find_cases(folder: Path) -> dict[str, Path]:
+    """Return what a folder holds cases in: files by `FILES`, folders of bones; sorted, by their names.
+
+    A name is the path below the folder without ending, with it where two would be called the same. TIFFs
+    of one page are films and no cases.
+    """
+    found = []
+    for path in _walk(folder):
+        inner = path.relative_to(folder)
+        found.append((inner, inner if path.is_dir() else inner.with_suffix("")))
+    count = collections.Counter(name for _, name in found)
+    return {(name if count[name] == 1 else inner).as_posix(): folder / inner for inner, name in found}
+
+
+def is_case(path: Path) -> bool:
+    """Return whether a path is one case, and no folder of them."""
+    return not path.is_dir() or bool(_bone_pictures(path))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            try:
+                if _bone_pictures(path):
+                    yield path
+                elif not path.is_symlink():  # links may lead round in circles
+                    yield from _walk(path)
+            except OSError:
+                yield path  # reading it tells why not
+        elif path.suffix.lower() in FILES and not _is_film(path):
+            yield path
+
+
+def _is_film(path: Path) -> bool:
+    if path.suffix.lower() not in _PAGES:
+        return False
+    from PIL import Image  # noqa: PLC0415 - slow to import
+
+    with contextlib.suppress(OSError, Image.DecompressionBombError), Image.open(path) as opened:
+        return getattr(opened, "n_frames", 1) == 1
+    return False
+
+
+# ---- arrays
+
+
+def _from_npy(path: Path) -> Case:
+    try:
+        # Mapped: what is too large is seen before it is read.
+        return Case(_array(np.load(path, mmap_mode="r", allow_pickle=False), path))
+    except (ValueError, EOFError) as failure:
+        if isinstance(failure, MalformedDataError):
+            raise
+        raise MalformedDataError(f"'{path}': no array of NumPy: {failure}") from failure
+
+
+def _from_archive(path: Path) -> Case:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            if sum(entry.file_size for entry in archive.zip.infolist()) > 8 * _MOST_PIXELS:
+                raise ResourceError(f"'{path}': unpacks to more than 8 GB, expected the masks of a film")
+            names = [name for name in archive.files if name != "spacing"]
+            if "masks" not in names and len(names) != 1:
+                raise MalformedDataError(f"'{path}' holds {names}, expected an array called 'masks'")
+            masks = archive["masks" if "masks" in names else names[0]]
+            spacing = archive["spacing"] if "spacing" in archive.files else None
+    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as failure:
+        if isinstance(failure, MalformedDataError):
+            raise
+        raise MalformedDataError(f"'{path}': no archive of NumPy: {failure}") from failure
+    if spacing is None:
+        return Case(_array(masks, path))
+    if spacing.shape != (2,) or spacing.dtype.kind not in "iuf" or not (spacing > 0).all():
+        raise MalformedDataError(f"'{path}': spacing is {spacing}, expected (row, column) in mm, both > 0")
+    row, column = spacing.tolist()
+    return Case(_array(masks, path), spacing=(float(row), float(column)))
+
+
+def _array(found: Any, path: Path) -> Masks:
+    """Return an array as `measure` takes it."""
+    if found.ndim != 3 or len(found) != len(BONES) or 0 in found.shape:
+        raise MalformedDataError(
+            f"'{path}': shape {found.shape}, expected ({len(BONES)}, rows, columns): {', '.join(BONES)}"
+        )
+    if found.size > _MOST_PIXELS:
+        raise ResourceError(f"'{path}': shape {found.shape}, expected at most 2^30 values")
+    if found.dtype in (np.bool_, np.uint8):
+        return np.array(found, order="C")
+    if found.dtype.kind == "f":
+        masks = np.array(found, np.float32, order="C")
+        if not (masks.min() >= 0 and masks.max() <= 1):  # NaN is neither
+            raise MalformedDataError(
+                f"'{path}': values {masks.min():g} to {masks.max():g}, expected probabilities in [0, 1]"
+            )
+        return masks
+    if found.dtype.kind in "iu":
+        low, high = int(found.min()), int(found.max())
+        if low < 0 or high > 1:
+            raise MalformedDataError(
+                f"'{path}': {found.dtype} with values {low} to {high}, expected 0 and 1, or uint8 up to 255"
+            )
+        return np.array(found, np.uint8, order="C")
+    raise MalformedDataError(f"'{path}': {found.dtype}, expected bool, whole numbers or probabilities")
+
+
+# ---- pictures
+
+
+def _bone_pictures(folder: Path) -> list[tuple[str, Path]]:
+    """Return the pictures in a folder that are named like bones."""
+    from spinekit.annotations.reading import bone_of  # noqa: PLC0415 - imports this package's landmarks
+
+    inside = sorted(path for path in folder.iterdir() if path.suffix.lower() in _PICTURES)
+    named = [(bone_of(path.stem, {}), path) for path in inside]
+    return [(bone, path) for bone, path in named if bone is not None]
+
+
+def _from_folder(folder: Path) -> Masks:
+    pictures: dict[str, Path] = {}
+    for bone, path in _bone_pictures(folder):
+        if bone in pictures:
+            raise MalformedDataError(f"'{folder}': {pictures[bone].name} and {path.name} are both {bone}")
+        pictures[bone] = path
+    if not pictures:
+        raise ArgumentError(f"'{folder}': expected pictures called {', '.join(BONES)} (.png, .tif, .bmp)")
+    bones = [bone for bone in BONES if bone in pictures]
+    pages = {bone: _pages(pictures[bone], 1)[0] for bone in bones}
+    return _stacked([pages.get(bone) for bone in BONES], [pictures[bone].name for bone in bones], folder)
+
+
+def _from_pages(path: Path) -> Masks:
+    pages = _pages(path, len(BONES))
+    return _stacked(pages, [f"page {k}" for k in range(1, len(pages) + 1)], path)
+
+
+def _pages(path: Path, count: int) -> list[Masks]:
+    from PIL import Image, ImageSequence, UnidentifiedImageError  # noqa: PLC0415 - slow to import
+
+    try:
+        with Image.open(path) as opened:
+            held = getattr(opened, "n_frames", 1)
+            if held != count:
+                raise MalformedDataError(f"'{path}': {held} pages, expected {count}")
+            if opened.width * opened.height * len(BONES) > _MOST_PIXELS:
+                raise ResourceError(f"'{path}': {opened.height} x {opened.width} pixels, expected a film")
+            return [_grey(page, path) for page in ImageSequence.Iterator(opened)]
+    except (UnidentifiedImageError, SyntaxError, EOFError) as failure:
+        raise MalformedDataError(f"'{path}': no picture: {failure}") from failure
+    except Image.DecompressionBombError as failure:
+        raise ResourceError(f"'{path}': {failure}") from failure
+    except OSError as failure:
+        if failure.errno is not None:
+            raise
+        # Pillow's word for pixels that are cut off or damaged.
+        raise MalformedDataError(f"'{path}': its pixels cannot be read: {failure}") from failure
+
+
+def _grey(page: Any, path: Path) -> Masks:
+    """Return one mask: bool, uint8, or float32 of 65535ths."""
+    if page.mode == "1":
+        return np.asarray(page)
+    if page.mode in ("L", "P"):
+        return np.array(page if page.mode == "L" else page.convert("L"))
+    if page.mode in ("RGB", "RGBA", "LA"):
+        return np.array(page.convert("RGB").convert("L"))
+    values = np.asarray(page)
+    if page.mode.startswith("I"):
+        if values.min() < 0 or values.max() > 65535:
+            raise MalformedDataError(f"'{path}': values beyond 16 bits")
+        return np.asarray(values / np.float32(65535), np.float32)
+    if page.mode == "F":
+        return np.asarray(values, np.float32)
+    raise MalformedDataError(f"'{path}': a picture of mode {page.mode}, expected grey levels")
+
+
+def _stacked(pages: Sequence[Masks | None], names: list[str], where: Path) -> Masks:
+    """Return masks of what is there, called `names`; None is empty."""
+    there = [page for page in pages if page is not None]
+    for page, name in zip(there, names, strict=True):
+        if page.shape != there[0].shape:
+            raise MalformedDataError(f"'{where}': {name} is of {page.shape}, {names[0]} of {there[0].shape}")
+    alike = len({page.dtype for page in there}) == 1
+    masks = np.zeros((len(BONES), *there[0].shape), there[0].dtype if alike else np.float32)
+    bones = [k for k, page in enumerate(pages) if page is not None]
+    for k, page in zip(bones, there, strict=True):
+        masks[k] = page if alike else _share(page)
+    return _array(masks, where)
+
+
+def _share(page: Masks) -> NDArray[np.float32]:
+    share = np.asarray(page, np.float32)
+    return share / np.float32(255) if page.dtype == np.uint8 and page.max() > 1 else share
+
+
+# ---- labelme
+
+
+def _from_labelme(path: Path) -> Case:
+    from spinekit.annotations.labelme import read_labelme  # noqa: PLC0415 - imports this package's landmarks
+
+    found = read_labelme(path)
+    image = found.image if found.image is not None and found.image.is_file() else None
+    points = found.landmarks
+    has_points = not (np.isnan(points.vertebrae).all() and np.isnan(points.sacrum).all())
+    # Heads that are circles are outlines too, beside a spine that is only points.
+    has_outlines = any(bone in found.polygons for bone in (*VERTEBRAE, "sacrum"))
+    if not (has_points or found.polygons) and np.isnan(points.heads).all():
+        raise MalformedDataError(f"'{path.name}': no shape is called like a bone or a corner of one")
+    if has_outlines or not has_points:
+        if found.shape is None:
+            raise MalformedDataError(
+                f"'{path.name}': it does not say how large its picture is (imageHeight, imageWidth), and the "
+                "picture is not there"
+            )
+        return Case(found.masks(), points if has_points else None, film=image)
+    return Case(None, points, film=image)
