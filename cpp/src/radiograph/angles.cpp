@@ -7,7 +7,7 @@ namespace spinekit::radiograph {
 namespace {
 
 // Degrees of freedom of the known angles' tails.
-constexpr double kTails = 4;
+constexpr double kTails = 2;
 constexpr int kRounds = 4;
 
 // Solves matrix x = right in place, the matrix symmetric and positive definite, n x n.

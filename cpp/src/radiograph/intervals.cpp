@@ -8,7 +8,7 @@ namespace {
 constexpr double kNormal95 = 1.959964;
 // Of degraded phantom masks' errors over the spread of replicates: what blocks of one border cannot
 // show, such as waves as long as a side (benchmarks/quality/measurement.py).
-constexpr double kCalibration = 1.6;
+constexpr double kCalibration = 2.0;
 
 }  // namespace
 

@@ -13,16 +13,16 @@ constexpr double radians(double degrees) { return degrees * std::numbers::pi / 1
 // for worn spines as well, and each relation has long tails.
 constexpr std::array<double, 5> kBodyWedges{-2, 0, 1, 3, 8};
 constexpr std::array<double, 5> kDiscWedges{5, 7, 9, 11, 15};
-constexpr std::array<double, 5> kBodySpreads{3.5, 3, 3, 3, 4};
-constexpr std::array<double, 5> kDiscSpreads{3, 3, 3.5, 4, 5};
+constexpr std::array<double, 5> kBodySpreads{14, 12, 12, 12, 12};
+constexpr std::array<double, 5> kDiscSpreads{8, 8, 8, 9, 10};
 // Walls stand square on the mid-plane between the endplates.
-constexpr double kWallSpread = 6;
+constexpr double kWallSpread = 9;
 // The sacral table angle, between the endplate and the posterior wall of S1 (Inoue et al. 2002, doi
 // 10.1097/00007632-200208010-00014), and the angle of the promontory.
 constexpr double kSacralTable = 90;
-constexpr double kSacralTableSpread = 10;
+constexpr double kSacralTableSpread = 12;
 constexpr double kPromontory = 75;
-constexpr double kPromontorySpread = 10;
+constexpr double kPromontorySpread = 12;
 
 AngleRelation relation(std::size_t first, std::size_t second, double mean_deg, double spread_deg) {
   return {first, second, radians(mean_deg), radians(spread_deg)};
