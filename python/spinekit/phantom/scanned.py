@@ -186,6 +186,8 @@ def _bones(marked: _Field, numbers: Numbers) -> dict[str, _Field]:
         if not np.array_equal(whole, values):
             raise ArgumentError(f"labels: {values.dtype} with fractions, expected whole numbers")
         values = whole.astype(np.int32)
+    if (least := int(values.min())) < -1:  # some mark what nobody labelled by -1
+        raise ArgumentError(f"labels: values down to {least}, expected 0 and more; is it the CT itself?")
     found = {}
     for name in BONES:
         if name not in numbers:

@@ -63,7 +63,8 @@ class WrittenPhantoms:
 
     def __str__(self) -> str:
         kept = f", {self.kept} were there" if self.kept else ""
-        lines = [f"{self.made} phantoms written to '{self.folder}'{kept}; their truth is in '{self.index}'"]
+        noun = "phantom" if self.made == 1 else "phantoms"
+        lines = [f"{self.made} {noun} written to '{self.folder}'{kept}; their truth is in '{self.index}'"]
         if self.failures:
             lines.append(f"{len(self.failures)} FAILED:")
             lines += [f"  {name}: {self.failures[name]}" for name in sorted(self.failures)]
