@@ -330,12 +330,13 @@ def test_a_summary_tells_what_was_not_found_and_why(tmp_path):
     np.save(tmp_path / "all.npy", MASKS)
     for number in range(12):
         without = MASKS.copy()
-        without[0] = 0
+        without[[0, 2] if number == 1 else 0] = 0
         np.save(tmp_path / f"no-l1-{number:02}.npy", without)
     lines = str(sk.measure_files(tmp_path)).splitlines()
     assert "PI 13, PT 13, SS 13, LL 1;" in lines[0]
     assert lines[1] == "lengths are in pixels: no spacing is known"
     assert lines[2] == "  no-l1-00: no LL: L1: the mask is empty"
+    assert lines[3] == "  no-l1-01: no LL: L1: the mask is empty; L3: the mask is empty"
     assert lines[-1] == "  and 2 more films; the table has all"
     assert len(lines) == 13
     assert "pixels" not in str(sk.measure_files(tmp_path, SPACING))

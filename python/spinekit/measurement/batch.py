@@ -91,15 +91,18 @@ class MeasuredFilms:
         _engine.write_file(_engine.path_of(path), text.getvalue().encode())
 
     def _gaps(self) -> list[str]:
-        """Return why films have not all of the four angles, a line for each."""
+        """Return why films have not everything, a line for each; the four angles are named."""
         lines = []
         for name, par in self.measurements.items():
             reasons: dict[str, list[str]] = {}
-            for angle in MAIN[:4]:
-                if angle in par.reasons:
-                    reasons.setdefault(par.reasons[angle], []).append(angle.upper())
+            for parameter, why in par.reasons.items():
+                angles = reasons.setdefault(why, [])
+                if parameter in MAIN[:4]:
+                    angles.append(parameter.upper())
             if reasons:
-                told = "; ".join(f"no {', '.join(angles)}: {why}" for why, angles in reasons.items())
+                told = "; ".join(
+                    (f"no {', '.join(angles)}: " if angles else "") + why for why, angles in reasons.items()
+                )
                 lines.append(f"  {name}: {told}")
         if len(lines) > _MOST_LINES:
             lines[_MOST_LINES:] = [f"  and {len(lines) - _MOST_LINES} more films; the table has all"]
