@@ -14,7 +14,7 @@ How the lordosis is shared out over bodies and discs follows the order that all 
 are ours.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +73,10 @@ class Person:
     def pi(self) -> float:
         """Pelvic incidence, degrees."""
         return self.pt + self.ss
+
+    def same_as(self, other: "Person") -> bool:
+        """Return whether another person has the same measures in everything."""
+        return all(np.array_equal(getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
 
     @property
     def disc_wedges(self) -> Values:

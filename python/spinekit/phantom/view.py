@@ -35,6 +35,13 @@ class View:
         return np.asarray(self.beam.project(np.ascontiguousarray(points, np.float64)))
 
 
+def columns_of(rows: int, aspect: float) -> int:
+    """Return the columns of a film by default: 0.82 times as wide as it is high."""
+    if not 0 < aspect < np.inf:
+        raise ArgumentError(f"aspect: {aspect}, expected > 0")
+    return max(16, round(0.82 * rows / aspect))
+
+
 def lateral(
     around: Points,
     *,
@@ -65,6 +72,10 @@ def lateral(
     """
     if rows < 16 or columns < 16:
         raise ArgumentError(f"{rows} rows x {columns} columns: expected at least 16 of each")
+    if not 0 < aspect < np.inf:
+        raise ArgumentError(f"aspect: {aspect}, expected > 0")
+    if not np.isfinite(tilt):
+        raise ArgumentError(f"tilt: {tilt}, expected degrees")
     if facing not in ("left", "right"):
         raise ArgumentError(f"facing is {facing!r}, expected 'left' or 'right'")
     if not 0 < plane_to_detector < source_to_detector:
@@ -76,7 +87,9 @@ def lateral(
     if spacing is None:
         row = max((top_z - bottom_z) / rows, (behind_y - front_y) / (columns * aspect))
         spacing = row, row * aspect
-    if not (spacing[0] > 0 and spacing[1] > 0):
+    elif aspect != 1:
+        raise ArgumentError(f"aspect: {aspect}, expected none beside spacing, which has it already")
+    if np.shape(spacing) != (2,) or not (0 < spacing[0] < np.inf and 0 < spacing[1] < np.inf):
         raise ArgumentError(f"spacing: {spacing}, expected (row, column) in mm, both > 0")
     middle = np.array([(front_y + behind_y) / 2, (bottom_z + top_z) / 2])
     through = np.array(central) if central is not None else middle
