@@ -348,6 +348,8 @@ def test_rough_borders_widen_intervals(film, spine):
         (np.zeros((8, 9), np.float32), r"shape \(8, 9\)"),
         (np.zeros((8, 0, 9), np.float32), "0 rows"),
         (np.zeros((8, 9, 9)), "float64, expected float32, uint8 or bool"),
+        ("masks.npy", "str, expected an array .* sk.read_masks"),
+        (None, "NoneType, expected an array"),
         (np.zeros((8, 9, 9), np.int8), "int8"),
         (np.zeros((8, 9, 18), np.float32)[:, :, ::2], "not C-contiguous"),
         (np.full((8, 9, 9), 3.5, np.float32), "3.5.* expected probabilities from 0 to 1"),
@@ -360,7 +362,7 @@ def test_rejects_what_are_no_masks(masks, message):
         sk.measure(masks)
 
 
-@pytest.mark.parametrize("spacing", [(0, 1), (1, -1), (1,), (1, math.nan), (1, math.inf)])
+@pytest.mark.parametrize("spacing", [(0, 1), (1, -1), (1,), (1, math.nan), (1, math.inf), 0.2, "ab"])
 def test_rejects_impossible_spacing(spacing):
     with pytest.raises(sk.ArgumentError, match="spacing"):
         sk.measure(np.zeros((8, 9, 9), np.float32), spacing)
@@ -417,9 +419,26 @@ def test_pt_is_positive_when_the_hips_lie_in_front(sign):
     assert par.facing == ("right" if sign > 0 else "left")
 
 
-def test_warns_of_angles_that_nobody_has():
+def test_angles_that_nobody_has_are_not_told():
     points = sk.Landmarks(sacrum=[[60, 60], [20, 20]], heads=[[160, 60], [160, 60]])
-    assert any("PI of" in warning for warning in sk.measure_points(points).warnings)
+    par = sk.measure_points(points)
+    assert np.isnan([par.pi, par.pt, par.pi_minus_ll]).all()
+    assert "not seen in people" in par.reasons["pi"]
+    assert par.ss == pytest.approx(45)
+
+
+@pytest.mark.parametrize("change", ["reversed", "upside down", "transposed"])
+def test_masks_the_wrong_way_round_give_reasons(change, film):
+    masks, spacing, _ = film
+    wrong = {
+        "reversed": np.concatenate([masks[4::-1], masks[5:]]),
+        "upside down": masks[:, ::-1],
+        "transposed": masks.transpose(0, 2, 1),
+    }[change]
+    par = sk.measure(np.ascontiguousarray(wrong), spacing)
+    # Vertebrae in reverse say nothing about sacrum and hips.
+    gone = ["ll"] if change == "reversed" else ["ll", "pi"]
+    assert all(math.isnan(par.values[name]) and par.reasons[name] for name in gone)
 
 
 def test_results_become_dictionaries_tables_and_files(film, tmp_path):

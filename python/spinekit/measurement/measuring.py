@@ -80,8 +80,16 @@ def measure(
     """
     if method not in METHODS:
         raise _core.ArgumentError(f"method is {method!r}, expected 'robust' or 'report'")
+    array = np.asanyarray(masks)
+    if array.ndim == 0:
+        raise _core.ArgumentError(
+            f"masks: {type(masks).__name__}, expected an array (8, rows, columns); "
+            "sk.read_masks reads files, sk.measure_files measures them"
+        )
+    if array.dtype == np.float64:
+        raise _core.ArgumentError("masks: float64, expected float32, uint8 or bool: masks.astype(np.float32)")
     found = _core.measure_masks(
-        np.asanyarray(masks),
+        array,
         checked_spacing(spacing),
         method == "report",
         REPLICATES if intervals and method == "robust" else 0,
@@ -147,10 +155,13 @@ def checked_spacing(spacing: Sequence[float] | None) -> tuple[float, float]:
     """Return a spacing as the engine takes it; None is 1 pixel."""
     if spacing is None:
         return 1.0, 1.0
-    values = [float(value) for value in spacing]
-    if len(values) != 2 or not all(0 < value < math.inf for value in values):
-        raise _core.ArgumentError(f"spacing: {spacing}, expected (row, column) in mm, both > 0")
-    return values[0], values[1]
+    try:
+        row, column = (float(value) for value in spacing)
+    except (TypeError, ValueError):
+        row = column = math.nan
+    if not (0 < row < math.inf and 0 < column < math.inf):
+        raise _core.ArgumentError(f"spacing: {spacing!r}, expected (row, column) in mm, both > 0")
+    return row, column
 
 
 def _measurement(
@@ -174,9 +185,8 @@ def _measurement(
     heads = sum(not problem for problem in missing[_HEADS:])
     if heads == 1:
         warnings.append("only one femoral head: its centre stands for the hip axis")
-    for name, (low, high) in _PLAUSIBLE.items():
-        if not math.isnan(values[name]) and not low <= values[name] <= high:
-            warnings.append(f"{name.upper()} of {values[name]:.0f} degrees is not seen in people")
+    if method != "report":
+        _leave_out_the_impossible(values, reasons)
     return Measurement(
         values=values,
         intervals={
@@ -190,6 +200,21 @@ def _measurement(
         method=method,
         spacing=spacing,
     )
+
+
+def _leave_out_the_impossible(values: dict[str, float], reasons: dict[str, str]) -> None:
+    """Make NaN what is not seen in people, and all that rests on the same bones."""
+    bones = {info.name: info.bones for info in _PARAMETERS}
+    for name, (low, high) in _PLAUSIBLE.items():
+        if math.isnan(values[name]) or low <= values[name] <= high:
+            continue
+        reason = (
+            f"{name.upper()} would be {values[name]:.0f} degrees, which is not seen in people: "
+            "are the bones in order, and the film upright?"
+        )
+        resting = [other for other, used in bones.items() if bones[name] & ~used == 0]
+        reasons |= {other: reason for other in resting if not math.isnan(values[other])}
+        values |= dict.fromkeys(resting, math.nan)
 
 
 def _reason(info: _core.ParameterInfo, missing: Sequence[str]) -> str:
