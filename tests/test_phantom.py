@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -262,7 +263,9 @@ def test_less_light_makes_more_noise(spine):
     ("options", "message"),
     [
         ({"rows": 8}, "8 rows"),
-        ({"rows": 100, "columns": 1 << 20}, "1 to 32768"),
+        ({"rows": 16, "columns": 1 << 20}, "1 to 32768"),
+        ({"rows": 16384}, r"16384 rows x 13435 columns: expected at most 2\^26 pixels"),
+        ({"rows": 100, "source_to_detector": 0}, "between source and detector"),
         ({"rows": 100, "facing": "up"}, "'left' or 'right'"),
         ({"rows": 100, "aspect": 0}, "aspect"),
         ({"rows": 100, "spacing": (0, 1)}, "spacing"),
@@ -279,5 +282,6 @@ def test_refuses_what_is_no_film(spine):
         spine.masks(np.zeros((10, 10)))
     with pytest.raises(sk.ArgumentError, match="positive"):
         sk.phantom.Person(disc_heights=np.zeros(5))
-    with pytest.raises(sk.ArgumentError, match="photons"):
-        sk.phantom.Exposure(photons=0)
+    for wrong in ({"photons": 0}, {"scatter": math.nan}, {"blur_mm": math.inf}, {"detail": -1}):
+        with pytest.raises(sk.ArgumentError, match="photons must be positive, the other numbers finite"):
+            sk.phantom.Exposure(**wrong)

@@ -49,8 +49,11 @@ class Exposure:
     text: bool = True
 
     def __post_init__(self) -> None:
-        if not self.photons > 0 or min(self.scatter, self.blur_mm, self.detail, self.texture) < 0:
-            raise ArgumentError(f"{self}: photons must be positive, the other numbers not negative")
+        numbers = (self.photons, self.scatter, self.blur_mm, self.detail, self.texture)
+        if not (self.photons > 0 and all(0 <= number < np.inf for number in numbers)):
+            raise ArgumentError(
+                f"{self}: photons must be positive, the other numbers finite and not negative"
+            )
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Exposure":

@@ -28,6 +28,9 @@ _BEYOND = 70.0
 _SMOOTH = 0.7
 _AROUND = 3
 _LEAST_VOXELS = 8
+#: Sides of a voxel, mm, that a scanner of patients can have made, and voxels that rays go through at most.
+_LEAST_SIDE, _MOST_SIDE = 0.02, 50.0
+_MOST_VOXELS = 1 << 29
 
 
 @dataclass(eq=False)
@@ -62,6 +65,15 @@ class _Field:
     def points(self, indices: NDArray[Any]) -> NDArray[np.float64]:
         """Return where voxels, shape (n, 3), lie."""
         return np.asarray(indices @ self.lps[:3, :3].T + self.lps[:3, 3], np.float64)
+
+    def middle(self) -> NDArray[np.float64]:
+        """Return the middle of the voxels, LPS."""
+        return np.asarray(self.points((np.array(self.values.shape)[None] - 1) / 2)[0], np.float64)
+
+    def holds(self, point: NDArray[np.float64]) -> bool:
+        """Return whether a point lies within the voxels."""
+        index = np.linalg.solve(self.lps[:3, :3], point - self.lps[:3, 3])
+        return bool((index >= -0.5).all() and (index <= np.array(self.values.shape) - 0.5).all())
 
     def through(self, view: View, *, most: bool, executor: _core.Executor) -> NDArray[np.float32]:
         """Return integrals or greatest values along a view's rays."""
@@ -99,8 +111,9 @@ def from_ct(
     Raises
     ------
     ArgumentError
-        If it is not known where a volume lies, labels are no whole numbers or hold none of the bones, or
-        shapes do not fit.
+        If it is not known where a volume lies, its voxels have sides that none has (0.02 to 50 mm), the CT
+        has values that are not finite, labels are no whole numbers, hold none of the bones or lie elsewhere
+        than the CT, or shapes do not fit.
     SpinekitError
         If a volume cannot be read.
 
@@ -136,6 +149,10 @@ def from_ct(
     else:
         marked = _field_of(labels, "labels", affine, count)
     bones = _bones(marked, TOTAL_SEGMENTATOR if numbers is None else numbers)
+    if not any(voxels.holds(bone.middle()) for bone in bones.values()):
+        raise ArgumentError(
+            "labels: every bone lies outside the CT; expected labels of this CT, in its space"
+        )
     source = "a phantom's CT" if isinstance(ct, PhantomCT) else "a CT"
     return ScannedSpine(voxels, bones, source, plane=0.0 if isinstance(ct, PhantomCT) else None)
 
@@ -171,6 +188,12 @@ def _checked(values: NDArray[Any], lps: NDArray[np.float64] | None, name: str) -
         raise ArgumentError(f"{name}: it is not known where it lies in the patient")
     if not abs(np.linalg.det(lps[:3, :3])) > 1e-9:
         raise ArgumentError(f"{name}: its affine is singular")
+    sides = np.sqrt((lps[:3, :3] ** 2).sum(0))
+    if not (sides.min() >= _LEAST_SIDE and sides.max() <= _MOST_SIDE):
+        raise ArgumentError(
+            f"{name}: voxels of {' x '.join(f'{side:.3g}' for side in sides)} mm, expected sides of "
+            f"{_LEAST_SIDE} to {_MOST_SIDE:g} mm; is the affine in mm?"
+        )
     return _Field(values, np.asarray(lps, np.float64))
 
 
@@ -383,7 +406,11 @@ def _attenuation(voxels: _Field, around: NDArray[np.float64]) -> _Field:
     base = float(voxels.points(middle[None])[0, 2])
     ends = sorted((z - base) / step for z in (around[0, 2] - _BEYOND, around[1, 2] + _BEYOND))
     low[upright], high[upright] = int(np.floor(ends[0])), int(np.ceil(ends[1])) + 1
+    if (count := np.prod(high - low, dtype=np.int64)) > _MOST_VOXELS:
+        raise ArgumentError(f"ct: {count} voxels around the bones, expected at most 2^29; use a coarser CT")
     part = voxels.part(low, high)
     hounsfield = part.values.astype(np.float32)
+    if not np.isfinite(hounsfield).all():
+        raise ArgumentError("ct: values that are not finite, expected HU")
     values = np.where(hounsfield < _AIR_HU, 0, attenuation_of(hounsfield)).astype(np.float32)
     return _Field(values, part.lps)

@@ -127,7 +127,7 @@ class Spine:
             facing=facing,
             tilt=tilt,
             aspect=aspect,
-            source_to_detector=source_to_detector or distance,
+            source_to_detector=distance if source_to_detector is None else source_to_detector,
             plane_to_detector=float(rng.uniform(200, 300)),
             central=(float(s1[1] + centring[0]), float(s1[2] + centring[1])),
             spacing=spacing,
