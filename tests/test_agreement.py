@@ -354,6 +354,7 @@ def test_importing_does_not_bring_scipy():
             r"'bad.csv', line 3, column 'pi': 'abc', expected a finite number",
         ),
         (["id,pi", "x,50", "y,inf", "z,1"], "line 3, column 'pi': 'inf'"),
+        (["id,pi", "x,50", "y,1_0", "z,1"], "line 3, column 'pi': '1_0'"),
         (["id,pi", "x,good", "y,bad", "z,bad"], "'bad.csv', column 'pi': 'good', expected numbers"),
         (["id,pi", "x,50", "y,1", "x,2"], "id 'x' is in line 2 and in line 4"),
         (["id,pi", "x,50", ",1"], "line 3: no id in column 'id'"),

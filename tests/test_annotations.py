@@ -547,6 +547,7 @@ def test_buu_without_its_picture(tmp_path):
             r"'a.csv', row 1, value 1: 'x1', expected a number: x1,y1,x2,y2",
         ),
         (lambda rows: [*rows[:3], "1,2,3", *rows[4:]], r"'a.csv', row 4: 3 values, expected 4 or 5"),
+        (lambda rows: [*rows[:3], "1,2,3,4_0", *rows[4:]], r"row 4, value 4: '4_0', expected a number"),
         (lambda rows: [*rows[:3], "1,2,3,nan", *rows[4:]], r"row 4, value 4: 'nan', expected a number"),
         (lambda rows: [*rows[:3], "1,2,1,2", *rows[4:]], r"row 4: both ends of L2 inferior at \[1.0, 2.0\]"),
         (lambda rows: [], "0 rows, expected 11"),

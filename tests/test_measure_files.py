@@ -349,6 +349,8 @@ def test_each_case_gets_its_film_and_its_picture(tmp_path):
         sk.measure_files(tmp_path, film=films, plot=tmp_path / "pictures")
     with pytest.raises(sk.ArgumentError, match="expected a folder: there are 3 films"):
         sk.measure_files(tmp_path, plot=tmp_path / "one.svg")
+    with pytest.raises(sk.ArgumentError, match=r"expected a folder, or a name that ends in .*\.png"):
+        sk.measure_files(tmp_path / "a.npy", plot=tmp_path / "a.jpg")
     with pytest.raises(sk.ArgumentError, match=r"expected a folder: .* holds 3 films"):
         sk.measure_files(tmp_path, film=films / "a.dcm")
 

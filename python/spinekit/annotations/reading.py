@@ -137,7 +137,7 @@ def read_numbers(path: Path, columns: tuple[int, ...], what: str) -> list[list[f
                 value = float(cell)
             except ValueError:
                 value = math.nan
-            if not math.isfinite(value):
+            if not math.isfinite(value) or "_" in cell:  # Python reads 1_0 as a number
                 raise MalformedDataError(
                     f"'{path.name}', row {number}, value {k + 1}: {cell.strip()!r}, expected a number: {what}"
                 )

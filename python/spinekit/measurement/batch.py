@@ -210,7 +210,7 @@ def _pictures(
         if not alone:
             raise ArgumentError(f"plot is '{target}', expected a folder: there are {len(cases)} films")
         pictures = dict.fromkeys(cases, target)
-    elif target.exists() and not target.is_dir():
+    elif not target.is_dir() and (target.exists() or (alone and target.suffix)):
         raise ArgumentError(f"plot is '{target}', expected a folder, or a name that ends in {_DRAWN}")
     else:
         pictures = {name: target / f"{name}.png" for name in cases}

@@ -217,7 +217,7 @@ class Measurement:
         Raises
         ------
         ArgumentError
-            If film and masks have different shapes, or an angle is unknown.
+            If film and masks have different shapes, an angle is unknown, or the spacing is not positive.
         UnsupportedError
             If matplotlib is not installed.
 

@@ -22,6 +22,12 @@ from spinekit.phantom.view import View, lateral
 Masks = NDArray[np.float32]
 
 
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ArgumentError(f"seed: {seed!r}, expected a whole number, 0 or more")
+    return int(seed)
+
+
 class Spine:
     """A parametric lumbar spine with sacrum, pelvis and femurs: known truth for films and CT.
 
@@ -43,7 +49,7 @@ class Spine:
 
     def __init__(self, person: Person | None = None, *, seed: int = 0) -> None:
         self.person = person if person is not None else Person()
-        self.seed = seed
+        self.seed = _checked_seed(seed)
 
     @classmethod
     def random(
@@ -58,7 +64,7 @@ class Spine:
         rotation : whether the patient may stand rotated or oblique and the spine be scoliotic
         pathology : whether discs may be narrow, vertebrae slipped, pelves retroverted
         """
-        rng = np.random.default_rng([seed, 0])
+        rng = np.random.default_rng([_checked_seed(seed), 0])
         return cls(draw(rng, osteophytes=osteophytes, rotation=rotation, pathology=pathology), seed=seed)
 
     @functools.cached_property

@@ -72,8 +72,10 @@ def lateral(
         raise ArgumentError(f"{rows} rows x {columns} columns: expected at most 2^26 pixels, as 8192 x 8192")
     if facing not in ("left", "right"):
         raise ArgumentError(f"facing is {facing!r}, expected 'left' or 'right'")
-    if not 0 < plane_to_detector < source_to_detector:
+    if not 0 < plane_to_detector < source_to_detector < np.inf:
         raise ArgumentError("the patient must stand between source and detector")
+    if not np.isfinite(tilt):
+        raise ArgumentError(f"tilt: {tilt}, expected degrees")
     above, below, front, behind = margins
     low, high = around[:, 1:].min(0), around[:, 1:].max(0)
     front_y, behind_y = low[0] - front, high[0] + behind
@@ -81,7 +83,7 @@ def lateral(
     if spacing is None:
         row = max((top_z - bottom_z) / rows, (behind_y - front_y) / (columns * aspect))
         spacing = row, row * aspect
-    if not (spacing[0] > 0 and spacing[1] > 0):
+    if not (0 < spacing[0] < np.inf and 0 < spacing[1] < np.inf):
         raise ArgumentError(f"spacing: {spacing}, expected (row, column) in mm, both > 0")
     middle = np.array([(front_y + behind_y) / 2, (bottom_z + top_z) / 2])
     through = np.array(central) if central is not None else middle
