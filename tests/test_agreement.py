@@ -363,7 +363,7 @@ def test_importing_does_not_bring_scipy():
         (["id,pi,PI", "x,50,1", "y,1,1"], "columns 'pi' and 'PI' are one parameter"),
         (["id,pi"], "no rows"),
         (["id,pi", "p,50", "q,60"], "no common ids: 'good.csv' has 'x', 'y', 'z'.*'bad.csv' has 'p', 'q'"),
-        (["id,pt", "x,50", "y,60"], r"no common parameters: 'good.csv' has \['pi'\]; 'bad.csv' has \['pt'\]"),
+        (["id,pt", "x,50", "y,60"], "no common parameters: 'good.csv' has 'pi'; 'bad.csv' has 'pt'"),
         (["id,pi", "x,50", "q,60"], "films that both completed: pi 1; expected at least 2"),
     ],
 )
@@ -399,6 +399,20 @@ def test_refuses_a_file_and_says_where(tmp_path, lines, message):
 def test_refuses_what_cannot_be_compared(ours, theirs, options, message):
     with pytest.raises(sk.ArgumentError, match=message):
         sk.agreement(ours, theirs, **options)
+
+
+def test_finds_parameters_whatever_their_case():
+    found = sk.agreement({"PI": [1, 2, 3]}, {"pi": [1, 2, 4]})
+    assert found["pi"] is found["PI"]
+
+
+def test_an_unknown_parameter_of_many_gets_a_short_list_and_what_may_be_meant():
+    table = {f"disc_heights.L{k}-L{k + 1}.mean": [1, 2] for k in range(40)}
+    with pytest.raises(
+        sk.ArgumentError, match=r"and 32 more; did you mean 'disc_heights.L4-L5.mean'"
+    ) as caught:
+        sk.agreement(table, table, parameters=["disc_height.L4-L5.mean"])
+    assert len(str(caught.value)) < 400
 
 
 def test_refuses_an_unknown_parameter_by_name():

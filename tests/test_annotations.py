@@ -628,3 +628,9 @@ def test_any_label_is_a_point_or_none(label):
 
     bone_of(label, {})
     point_of(label, {})
+
+
+def test_annotations_show_what_they_hold_in_a_line(tmp_path):
+    read = sk.annotations.read_labelme(write_json(tmp_path / "a.json", LABELME))
+    assert repr(read) == "<Annotation: 3 key points, outlines: L1, sacrum, FH1; 128 x 96; a.json>"
+    assert repr(sk.annotations.Annotation()) == "<Annotation: 0 key points, outlines: none; no source>"

@@ -216,15 +216,24 @@ def test_eight_masks_of_a_film_take_less_than_half_a_second():
     assert min(times) < 0.5
 
 
+@pytest.mark.parametrize("full", [1, 255])
+def test_eight_bits_are_read_as_measure_reads_them(full):
+    # What `read_masks` returns of pictures.
+    bits = np.zeros((1, 64, 64), bool)
+    bits[0, 16:48, 12:52] = True
+    np.testing.assert_array_equal(degrade(np.uint8(full) * bits, seed=3), degrade(bits, seed=3))
+
+
 @pytest.mark.parametrize(
     ("masks", "options", "message"),
     [
         (np.zeros((8, 8), bool), {}, r"shape \(8, 8\), expected \(n, rows, columns\)"),
-        (np.zeros((1, 8, 8), np.uint8), {}, "uint8, expected bool, float32 or float64"),
+        (np.zeros((1, 8, 8), np.int64), {}, "int64, expected bool, uint8, float32 or float64"),
         (np.full((1, 8, 8), 2, np.float32), {}, "values 2.0 to 2.0, expected probabilities"),
         (np.full((1, 8, 8), np.nan, np.float32), {}, "values nan to nan, expected probabilities"),
         (np.zeros((1, 8, 8), bool), {"dice": 0}, "dice is 0"),
         (np.zeros((1, 8, 8), bool), {"dice": 93}, "dice is 93"),
+        (np.zeros((1, 8, 8), bool), {"seed": -1}, "seed: -1, expected a whole number, 0 or more"),
         (np.zeros((1, 8, 8), bool), {"kinds": ["wholes"]}, r"kinds is \['wholes'\], expected some of"),
         (np.zeros((1, 8, 8), bool), {"kinds": "holes"}, "kinds is 'holes'"),
         (np.zeros((1, 8, 8), bool), {"correlation": 0}, "correlation is 0"),

@@ -1,6 +1,7 @@
 """Masks from files, and tables of many films: what goes in comes out, what is broken is named."""
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -355,6 +356,45 @@ def test_each_case_gets_its_film_and_its_picture(tmp_path):
         sk.measure_files(tmp_path, film=films / "a.dcm")
 
 
+def test_a_picture_of_another_kind_is_no_folder(tmp_path):
+    np.save(tmp_path / "a.npy", MASKS)
+    with pytest.raises(sk.ArgumentError, match=r"expected a folder, or a name that ends in \.png, \.svg"):
+        sk.measure_files(tmp_path / "a.npy", plot=tmp_path / "a.jpg")
+    assert not (tmp_path / "a.jpg").exists()
+
+
+def test_corrected_points_count_where_outlines_are_there_too(tmp_path):
+    path = tmp_path / "film.json"
+    sacrum = LANDMARKS.sacrum + np.array([[0, 6], [0, 0]])
+    corrected = dataclasses.replace(LANDMARKS, sacrum=sacrum)
+    sk.annotations.write_labelme(path, landmarks=corrected, masks=MASKS)
+    (run, rise) = (sacrum[0] - sacrum[1]) * SPACING[::-1]
+    slope = math.degrees(math.atan2(rise, abs(run)))
+    assert abs(slope - MADE.ss) > 5
+    same_angles(sk.measure_files(path, SPACING).measurements["film"])
+    par = sk.measure_files(path, SPACING, points=True).measurements["film"]
+    assert (par.method, par.ss) == ("points", pytest.approx(slope, abs=0.01))
+    np.save(tmp_path / "a.npy", MASKS)
+    with pytest.raises(sk.ArgumentError, match="no key points in it"):
+        sk.measure_files(tmp_path / "a.npy", points=True)
+
+
+def test_a_summary_tells_what_was_not_found_and_why(tmp_path):
+    np.save(tmp_path / "all.npy", MASKS)
+    for number in range(12):
+        without = MASKS.copy()
+        without[[0, 2] if number == 1 else 0] = 0
+        np.save(tmp_path / f"no-l1-{number:02}.npy", without)
+    lines = str(sk.measure_files(tmp_path)).splitlines()
+    assert "PI 13, PT 13, SS 13, LL 1;" in lines[0]
+    assert lines[1] == "lengths are in pixels: no spacing is known"
+    assert lines[2] == "  no-l1-00: no LL: L1: the mask is empty"
+    assert lines[3] == "  no-l1-01: no LL: L1: the mask is empty; L3: the mask is empty"
+    assert lines[-1] == "  and 2 more films; the table has all"
+    assert len(lines) == 13
+    assert "pixels" not in str(sk.measure_files(tmp_path, SPACING))
+
+
 def test_a_film_of_another_size_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", MASKS)
     Image.fromarray(np.zeros((5, 6), np.uint8)).save(tmp_path / "film.png")
@@ -379,6 +419,8 @@ def test_measure_writes_table_and_picture(tmp_path, capsys):
     assert main([*arguments, "--overwrite", "--json"]) == 0
     values = json.loads(capsys.readouterr().out)["films"]["a"]["values"]
     assert values["ss"] == pytest.approx(MADE.ss, abs=0.3)
+    assert main(["measure", str(tmp_path / "a.npy"), "--points"]) == 2
+    assert "no key points" in capsys.readouterr().err
     assert main(["measure", str(tmp_path / "a.npy"), "--method", "report"]) == 0
 
 

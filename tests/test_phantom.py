@@ -275,13 +275,37 @@ def test_less_light_makes_more_noise(spine):
         ({"rows": 100, "spacing": (math.inf, 1)}, "spacing"),
         ({"rows": 100, "facing": "up"}, "'left' or 'right'"),
         ({"rows": 100, "aspect": 0}, "aspect"),
+        ({"rows": 100, "aspect": np.nan}, "aspect"),
+        ({"rows": 100, "columns": 100, "aspect": 0}, "aspect"),
+        ({"rows": 100, "tilt": np.nan}, "tilt: nan, expected degrees"),
         ({"rows": 100, "spacing": (0, 1)}, "spacing"),
+        ({"rows": 100, "spacing": (np.inf, 1)}, "spacing"),
+        ({"rows": 100, "spacing": 0.2}, r"spacing: 0.2, expected \(row, column\)"),
+        ({"rows": 100, "spacing": (0.2,)}, r"expected \(row, column\)"),
+        ({"rows": 100, "spacing": (0.2, 0.2), "aspect": 2.0}, "expected none beside spacing"),
         ({"rows": 100, "source_to_detector": 100}, "between source and detector"),
     ],
 )
 def test_refuses_views_that_cannot_be(spine, options, message):
     with pytest.raises(sk.ArgumentError, match=message):
         spine.view(**options)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, None, "7"])
+def test_refuses_what_is_no_seed(seed):
+    for make in (sk.phantom.Spine.random, lambda seed: sk.phantom.Spine(seed=seed)):
+        with pytest.raises(sk.ArgumentError, match="expected a whole number, 0 or more"):
+            make(seed)
+
+
+def test_refuses_films_of_another_spine(spine, film):
+    again = sk.phantom.Spine.random(seed=7)
+    np.testing.assert_array_equal(again.landmarks(film).sacrum, spine.landmarks(film).sacrum)
+    for other in (sk.phantom.Spine.random(seed=8), sk.phantom.Spine.random(7, osteophytes=False)):
+        for truth in (other.masks, other.landmarks, other.parameters_on):
+            with pytest.raises(sk.ArgumentError, match=r"another spine \(phantom, seed 7\)"):
+                truth(film)
+    assert sk.phantom.Spine.random(seed=8).masks(film.view).shape == (8, *film.shape)
 
 
 def test_refuses_what_is_no_film(spine):
@@ -291,7 +315,7 @@ def test_refuses_what_is_no_film(spine):
         sk.phantom.Person(disc_heights=np.zeros(5))
     with pytest.raises(sk.ArgumentError, match=r"a person's pt: nan, expected finite numbers"):
         sk.phantom.Person(pt=math.nan)
-    for seed in (-1, 1.5, True):
+    for seed in (-1, 1.5):
         with pytest.raises(sk.ArgumentError, match=r"seed: .*, expected a whole number"):
             sk.phantom.Spine.random(seed)
     with pytest.raises(sk.ArgumentError, match=r"pixels: list, expected an array"):

@@ -275,6 +275,8 @@ def test_from_ct_says_what_is_missing(ct, tmp_path):
         sk.phantom.from_ct(ct, labels)
     with pytest.raises(sk.ArgumentError, match="T12"):
         sk.phantom.from_ct(ct, label_numbers={"T12": 32})
+    with pytest.raises(sk.ArgumentError, match=r"labels: values down to -\d+, .* is it the CT itself"):
+        sk.phantom.from_ct(ct, ct.array)
     with pytest.raises(sk.ArgumentError, match="expected those"):
         sk.phantom.from_ct(volume, affine=affine)
     labels[1:3, 1:3, 1:3] = 29

@@ -42,7 +42,7 @@ def test_files_hold_what_the_phantom_says(folder):
     film = spine.radiograph(rows=96, implants=True)
     with Image.open(folder / "images" / "phantom-000006.png") as image:
         assert image.mode.startswith("I;16")
-        np.testing.assert_array_equal(np.asarray(image), film.pixels)
+        np.testing.assert_array_equal(np.asarray(image) >> 4, film.pixels)
     masks = spine.masks(film)
     for bone, mask in zip(BONES, masks, strict=True):
         with Image.open(folder / "masks" / "phantom-000006" / f"{bone}.png") as image:
@@ -50,8 +50,19 @@ def test_files_hold_what_the_phantom_says(folder):
     with Image.open(folder / "implants" / "phantom-000006.png") as image:
         np.testing.assert_allclose(np.asarray(image) / 255, film.implant_mask, atol=0.5 / 255 + 1e-6)
     with Image.open(folder / "without_implants" / "phantom-000006.png") as image:
-        np.testing.assert_array_equal(np.asarray(image), film.without_implants.pixels)
+        np.testing.assert_array_equal(np.asarray(image) >> 4, film.without_implants.pixels)
     np.testing.assert_array_equal(sk.read_pixels(folder / "dicom" / "phantom-000006.dcm"), film.pixels)
+
+
+def test_pictures_of_films_use_all_of_their_16_bits(folder):
+    # PNG specification 12.4: scaled to the full depth, and sBIT says how many bits are true.
+    path = folder / "images" / "phantom-000006.png"
+    with Image.open(path) as image:
+        values = np.asarray(image).astype(np.float64)
+    film = sk.phantom.Spine.random(seed=6).radiograph(rows=96, implants=True)
+    np.testing.assert_allclose(values / 65535, film.pixels / 4095, atol=1.5e-5)
+    data = path.read_bytes()
+    assert b"\x00\x00\x00\x01sBIT\x0c" in data[: data.index(b"IDAT")]
 
 
 def test_labelme_files_lead_back_to_the_landmarks(folder):
@@ -74,12 +85,22 @@ def test_index_has_parameters_and_points_of_each_film(folder):
     on_film = spine.parameters_on(view)
     assert float(row["pi"]) == pytest.approx(on_film.pi, abs=1e-3)
     assert float(row["own ll"]) == pytest.approx(spine.parameters.ll, abs=1e-3)
-    assert float(row["disc L4-L5 middle"]) == pytest.approx(on_film.disc_heights["L4-L5"][1], abs=1e-3)
+    assert float(row["disc_heights.L4-L5.middle"]) == pytest.approx(
+        on_film.disc_heights["L4-L5"][1], abs=1e-3
+    )
     corner = spine.landmarks(view).endplate("L2", "inferior")[1]
     assert float(row["L2 inferior posterior x"]) == pytest.approx(corner[0], abs=1e-3)
     assert float(row["L2 inferior posterior y"]) == pytest.approx(corner[1], abs=1e-3)
     assert (row["seed"], row["rows"], row["implants"]) == ("6", "96", "1")
     assert float(row["row spacing mm"]) == view.spacing[0]
+
+
+def test_parameters_are_called_as_in_tables_of_measurements(folder):
+    # Else `agreement` has nothing to compare measured discs with.
+    measured = sk.measure_points(sk.Landmarks()).values
+    assert set(sk.phantom.Spine.random(seed=6).parameters.to_dict()) <= set(measured)
+    names = set(rows_of(folder)[0])
+    assert {"segmental.L5-S1", "disc_heights.L1-L2.anterior", "own disc_heights.L1-L2.anterior"} <= names
 
 
 def test_the_same_with_any_number_of_workers(folder, tmp_path):

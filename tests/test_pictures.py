@@ -209,6 +209,19 @@ def test_what_is_missing_is_left_out_and_explained():
     assert "the film is cut above L2" in text
 
 
+def test_columns_without_values_have_no_heading():
+    measurement, shape = made()
+    measurement.intervals = {"pi": (40.0, 50.0)}
+    table = pictures.plot(measurement, np.zeros(shape, np.uint8)).axes[1]
+    assert labels(table).count("95 % interval") == 1
+    measurement.intervals = {}
+    table = pictures.plot(measurement, np.zeros(shape, np.uint8)).axes[1]
+    assert "95 % interval" not in labels(table)
+    assert "degrees" in labels(table)
+    table = pictures.plot(Measured(facing=None, reasons={"pi": "no bones"}), None).axes[1]
+    assert "degrees" not in labels(table)
+
+
 @pytest.mark.parametrize("film", [None, np.zeros((60, 50), np.float32)])
 def test_nothing_measured_is_a_picture_with_reasons(film):
     figure = pictures.plot(Measured(facing=None, reasons={"pi": "no bones"}), film)

@@ -50,29 +50,31 @@ Vec spine_axis(const FoundBones& bones, const std::vector<std::size_t>& levels) 
   return dot(axis, downwards) < 0 ? -axis : axis;
 }
 
-void check_sizes(FoundBones& bones) {
+std::array<std::string, kBones> size_problems(const FoundBones& bones) {
+  std::array<std::string, kBones> problems;
   std::vector<WeightedValue> areas;
   const auto levels = found_levels(bones, kVertebrae);
   for (const std::size_t k : levels) areas.push_back({bones[k].contour.area, 1});
-  if (areas.size() < 3) return;
+  if (areas.size() < 3) return problems;
   const double typical = weighted_median(areas);
   for (const std::size_t k : levels) {
     const double ratio = bones[k].contour.area / typical;
     if (ratio < 0.35 || ratio > 2.2) {
-      bones[k].problem = "the mask is too " + std::string(ratio < 1 ? "small" : "large") +
-                         " beside those of the other vertebrae";
+      problems[k] = "the mask is too " + std::string(ratio < 1 ? "small" : "large") +
+                    " beside those of the other vertebrae";
     }
   }
+  return problems;
 }
 
 }  // namespace
 
 void check_places(FoundBones& bones, std::vector<std::string>& warnings) {
-  check_sizes(bones);
   const auto levels = found_levels(bones);
   if (levels.size() < 2) return;
+  // Of all bones at once: one that goes for its size still shows that another is out of place.
+  std::array<std::string, kBones> problems = size_problems(bones);
   const Vec axis = spine_axis(bones, levels);
-  std::array<std::string, kBones> problems;
   for (std::size_t a = 0; a < levels.size(); ++a) {
     for (std::size_t b = a + 1; b < levels.size(); ++b) {
       const std::size_t upper = levels[a], lower = levels[b];
@@ -122,7 +124,8 @@ Facing facing_of(const FoundBones& bones, std::string& problem,
       if (hip) vote(*hip - tail, tail - lowest);
       // The sacrum lies behind the line of the lumbar bodies.
       if (vertebrae.size() > 1) vote(lumbar, tail - lowest);
-    } else if (hip && vertebrae.size() > 1) {
+    } else if (hip && vertebrae.size() > 1 && vertebrae.back() >= kVertebrae - 2) {
+      // So do they of the line of the lowest bodies, if these are low enough.
       const Vec before = bones[vertebrae[vertebrae.size() - 2]].contour.centre;
       vote(*hip - lowest, lowest - before);
     }

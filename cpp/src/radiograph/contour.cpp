@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+
+#include "robust.h"
 
 namespace spinekit::radiograph {
 namespace {
@@ -69,12 +72,29 @@ Contour mirrored(const Contour& contour) {
   return other;
 }
 
-void start_at(Contour& contour, Vec direction) {
+void prepare(Contour& contour, Vec direction) {
   const auto first = std::max_element(contour.points.begin(), contour.points.end(),
                                       [&](const ContourPoint& a, const ContourPoint& b) {
                                         return dot(a.at, direction) < dot(b.at, direction);
                                       });
   std::rotate(contour.points.begin(), first, contour.points.end());
+  // More points than this tell nothing new; of as many, neighbours are taken together.
+  constexpr std::size_t kEnough = 500;
+  const std::size_t count = contour.size();
+  const std::size_t group = count / kEnough + 1;
+  if (group == 1) return;
+  std::vector<ContourPoint> thinned;
+  for (std::size_t from = 0; from < count; from += group) {
+    const std::size_t end = std::min(from + group, count);
+    ContourPoint& added = thinned.emplace_back();
+    for (std::size_t k = from; k < end; ++k) {
+      added.at = added.at + contour.points[k].at;
+      added.at_film_edge = added.at_film_edge || contour.points[k].at_film_edge;
+    }
+    added.at = (1 / static_cast<double>(end - from)) * added.at;
+  }
+  contour.points = std::move(thinned);
+  complete(contour);
 }
 
 std::vector<Vec> even_points(const Contour& contour, std::size_t count) {
@@ -99,6 +119,29 @@ std::vector<Vec> even_points(const Contour& contour, std::size_t count) {
     }
   }
   return even;
+}
+
+double roughness(const Contour& contour, double stretch) {
+  constexpr std::size_t kEach = 4;
+  const auto stretches = static_cast<std::size_t>(contour.length / stretch);
+  if (stretches < 8) return 0;
+  const std::vector<Vec> points = even_points(contour, kEach * stretches);
+  std::vector<Vec> means(stretches);
+  for (std::size_t k = 0; k < points.size(); ++k) {
+    means[k / kEach] = means[k / kEach] + (1.0 / kEach) * points[k];
+  }
+  std::vector<WeightedValue> squares;
+  for (std::size_t k = 0; k < stretches; ++k) {
+    const auto mean = [&](std::size_t ahead) { return means[(k + ahead) % stretches]; };
+    // Third differences, across: a bend of even curvature has none. White noise has 20 times its own.
+    const Vec along = unit(mean(3) - mean(0));
+    const Vec change = (mean(3) - mean(0)) - 3 * (mean(2) - mean(1));
+    const double across = cross(along, change);
+    squares.push_back({across * across / 20, 1});
+  }
+  constexpr double kMedianOfSquares = 0.4549;  // of a standard normal
+  return weighted_median(squares) / kMedianOfSquares * contour.length /
+         static_cast<double>(stretches);
 }
 
 Moments moments_of(const Contour& contour) {

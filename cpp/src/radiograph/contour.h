@@ -33,12 +33,16 @@ Contour contour_of(const std::vector<BorderPoint>& border, const PixelSpacing& s
 // The film seen from the other side, x turned to -x; still clockwise.
 Contour mirrored(const Contour& contour);
 
-// Starts with the point farthest along `direction`, so that what follows does not depend on where
-// the tracing began.
-void start_at(Contour& contour, Vec direction);
+// Starts with the point farthest along `direction`, and takes points together where there are very
+// many: what follows does not depend on where the tracing began, and takes a bounded time.
+void prepare(Contour& contour, Vec direction);
 
 // `count` points at equal steps along the border.
 std::vector<Vec> even_points(const Contour& contour, std::size_t count);
+
+// How rough the border is at the scale of `stretch` mm: variance of the mean of a stretch about its
+// neighbours', times its length. Bends and corners do not count.
+double roughness(const Contour& contour, double stretch);
 
 // Central second moments of the area: variance along and across the longest axis, and that axis.
 struct Moments {

@@ -1,17 +1,14 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <optional>
 #include <string>
 
 #include "anatomy.h"
-#include "circle.h"
 #include "intervals.h"
-#include "parameters.h"
 #include "report_method.h"
-#include "sacrum.h"
+#include "spine_model.h"
 #include "spinekit/error.h"
 #include "spinekit/measurement.h"
-#include "vertebra.h"
 
 namespace spinekit {
 namespace radiograph {
@@ -80,21 +77,25 @@ FoundBone find_bone(const Plane& plane, const PixelSpacing& spacing, std::string
   return bone;
 }
 
-struct Fits {
-  std::array<BodyFit, kVertebrae> bodies;
-  EndplateFit sacrum;
-  std::array<CircleFit, 2> heads;
-};
+std::optional<EndplateAbove> endplate_above_sacrum(const FoundBones& bones, const Fits& fits) {
+  constexpr std::size_t kL5 = kVertebrae - 1;
+  if (!bones[kL5].there() || !fits.bodies[kL5].problem.empty()) return std::nullopt;
+  const OutlineFit& outline = fits.bodies[kL5].outline;
+  return EndplateAbove{outline.corners[2], outline.corners[3],
+                       solve_sides(outline, nullptr)[2].angle};
+}
 
 void fit_bone(const FoundBones& bones, std::size_t k, Fits& fits) {
   const Contour& contour = bones[k].contour;
   if (k < kVertebrae) {
-    fits.bodies[k] = fit_body(contour, down_at(bones, static_cast<int>(k)));
+    const int level = static_cast<int>(k);
+    fits.bodies[k] = fit_body(contour, level, down_at(bones, level));
   } else if (k == kSacrum) {
-    fits.sacrum = fit_endplate(contour, up_from_sacrum(bones));
+    // After L5, which shows where to look.
+    fits.sacrum = fit_endplate(contour, up_from_sacrum(bones), endplate_above_sacrum(bones, fits));
   } else {
     Contour canonical = contour;
-    start_at(canonical, {0, -1});
+    prepare(canonical, {0.37, -0.93});  // no direction in which pixels tie
     fits.heads[k - kFirstHead] = fit_circle(canonical);
   }
 }
@@ -143,31 +144,6 @@ void check_together(FoundBones& bones, const Fits& fits, std::vector<std::string
   }
 }
 
-Skeleton skeleton_of(const FoundBones& bones, const Fits& fits, Random* random) {
-  Skeleton skeleton = unknown_skeleton();
-  const auto corners = [&](const OutlineFit& fit) {
-    return random != nullptr ? resampled_corners(fit, *random) : fit.corners;
-  };
-  for (std::size_t k = 0; k < kVertebrae; ++k) {
-    if (!bones[k].there()) continue;
-    const std::vector<Vec> c = corners(fits.bodies[k].outline);
-    skeleton.vertebrae[k][kSuperiorAnterior] = c[1];
-    skeleton.vertebrae[k][kSuperiorPosterior] = c[0];
-    skeleton.vertebrae[k][kInferiorAnterior] = c[2];
-    skeleton.vertebrae[k][kInferiorPosterior] = c[3];
-  }
-  if (bones[kSacrum].there()) {
-    const std::vector<Vec> c = corners(fits.sacrum.outline);
-    skeleton.sacrum = {c[2], c[1]};
-  }
-  for (std::size_t k = 0; k < 2; ++k) {
-    if (!bones[kFirstHead + k].there()) continue;
-    skeleton.heads[k] =
-        random != nullptr ? resampled_centre(fits.heads[k], *random) : fits.heads[k].centre;
-  }
-  return skeleton;
-}
-
 KeyPoints key_points(const Skeleton& skeleton, bool flipped, const PixelSpacing& spacing) {
   const auto in_pixels = [&](Vec p) {
     return FilmPoint{(flipped ? -p.x : p.x) / spacing.column, p.y / spacing.row};
@@ -184,9 +160,24 @@ KeyPoints key_points(const Skeleton& skeleton, bool flipped, const PixelSpacing&
   return points;
 }
 
+// Heads must be round, and the sacrum must not be, before anything is concluded from their places.
+void check_roundness(FoundBones& bones) {
+  for (std::size_t k = kSacrum; k < kBones; ++k) {
+    if (!bones[k].there()) continue;
+    const CircleFit circle = fit_circle(bones[k].contour);
+    constexpr double kRound = 0.8;
+    if (k != kSacrum) {
+      bones[k].problem = circle.problem;
+    } else if (circle.problem.empty() && circle.support > kRound) {
+      bones[k].problem = "the mask is too round for a sacrum";
+    }
+  }
+}
+
 void measure_robustly(FoundBones& bones, const PixelSpacing& spacing,
                       const MeasuringOptions& options, Executor& executor,
                       const CancelToken& cancel, MeasuredFilm& film) {
+  check_roundness(bones);
   check_places(bones, film.warnings);
   film.facing = facing_of(bones, film.facing_problem, film.warnings);
   // From here on the patient looks to the right.
@@ -198,16 +189,28 @@ void measure_robustly(FoundBones& bones, const PixelSpacing& spacing,
   }
   Fits fits;
   executor.parallel_for(
-      kBones,
+      kBones - 1,
       [&](std::int64_t k) {
-        const auto bone = static_cast<std::size_t>(k);
+        const auto bone = static_cast<std::size_t>(k < kSacrum ? k : k + 1);
         if (bones[bone].there()) fit_bone(bones, bone, fits);
       },
       cancel);
+  if (bones[kSacrum].there()) fit_bone(bones, kSacrum, fits);
   for (std::size_t k = 0; k < kBones; ++k) {
     if (bones[k].there()) bones[k].problem = problem_of(fits, k);
   }
   check_together(bones, fits, film.warnings);
+
+  // Once more, by what has proved to be there; it has been turned to look to the right.
+  if (film.facing != Facing::kUnknown) {
+    std::vector<std::string> same_warnings;
+    if (facing_of(bones, film.facing_problem, same_warnings) != Facing::kRight) {
+      film.facing = Facing::kUnknown;
+      if (film.facing_problem.empty()) {
+        film.facing_problem = "the bones contradict each other about which side is anterior";
+      }
+    }
+  }
 
   Skeleton skeleton = skeleton_of(bones, fits, nullptr);
   if (film.facing == Facing::kUnknown) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <numbers>
 
 namespace spinekit::radiograph {
 
@@ -21,6 +22,11 @@ class Random {
   }
   // With mean 1: the weights of the Bayesian bootstrap (Rubin 1981, doi 10.1214/aos/1176345338).
   double exponential() { return -std::log(uniform()); }
+  // Standard normal, by Box and Muller.
+  double normal() {
+    const double radius = std::sqrt(2 * exponential());
+    return radius * std::cos(2 * std::numbers::pi * uniform());
+  }
 
  private:
   std::uint64_t state_;

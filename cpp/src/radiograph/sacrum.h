@@ -1,6 +1,7 @@
 // The superior endplate of S1, out of the sacrum's border.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "outline.h"
@@ -13,8 +14,15 @@ struct EndplateFit {
   std::string problem;  // why S1 was not found; empty when it was
 };
 
+// The inferior endplate above.
+struct EndplateAbove {
+  Vec anterior;
+  Vec posterior;
+  AngleEstimate angle;  // of the line from anterior to posterior
+};
+
 // The border as seen with the patient looking to the right; `up`: unit, from the sacrum towards the
-// lumbar spine.
-EndplateFit fit_endplate(Contour contour, Vec up);
+// lumbar spine; `above`: of L5, where it was found.
+EndplateFit fit_endplate(Contour contour, Vec up, const std::optional<EndplateAbove>& above);
 
 }  // namespace spinekit::radiograph

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "chords.h"
+#include "spine_angles.h"
 
 namespace spinekit::radiograph {
 namespace {
@@ -97,24 +98,28 @@ std::string problem_of(const OutlineFit& outline, const Contour& contour, double
 
 }  // namespace
 
-BodyFit fit_body(Contour contour, Vec down) {
-  start_at(contour, -down + -anterior_of(down));
+BodyFit fit_body(Contour contour, int level, Vec down) {
+  prepare(contour, -down + -anterior_of(down));
   OutlineOptions options;
   constexpr SideRange kEndplate{SideKind::kEndplate, -0.97, 0.97};
-  constexpr SideRange kWall{SideKind::kWall, -0.97, 0.97};
+  constexpr SideRange kWall{SideKind::kWall, -0.9, 0.9};
   options.ranges = {kEndplate, kWall, kEndplate, kWall};
+  options.relations = relations_of_body(level, 0);
   options.size = std::sqrt(contour.area);
-  BodyFit fit;
+  std::vector<std::vector<Vec>> starts{corners_by_moments(contour, down)};
   std::vector<Vec> corners;
-  if (corners_by_division(contour, down, corners)) {
-    fit.outline = fit_outline(contour, corners, options);
+  if (corners_by_division(contour, down, corners)) starts.push_back(corners);
+  BodyFit best;
+  for (const std::vector<Vec>& start : starts) {
+    BodyFit fit;
+    fit.outline = fit_outline(contour, start, options);
     fit.problem = problem_of(fit.outline, contour, options.size);
-    if (fit.problem.empty()) return fit;
+    const bool better =
+        best.outline.sides.empty() || fit.problem.empty() > best.problem.empty() ||
+        (fit.problem.empty() == best.problem.empty() && fit.outline.cost < best.outline.cost);
+    if (better) best = fit;
   }
-  BodyFit other;
-  other.outline = fit_outline(contour, corners_by_moments(contour, down), options);
-  other.problem = problem_of(other.outline, contour, options.size);
-  return other.problem.empty() || fit.problem.empty() ? other : fit;
+  return best;
 }
 
 }  // namespace spinekit::radiograph

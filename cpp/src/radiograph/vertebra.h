@@ -13,8 +13,8 @@ struct BodyFit {
   std::string problem;  // why it is no vertebral body; empty when it is
 };
 
-// The border as seen with the patient looking to the right; `down` is the unit direction of the
-// lumbar spine there, towards the feet.
-BodyFit fit_body(Contour contour, Vec down);
+// The border as seen with the patient looking to the right; `level` 0 is L1; `down` is the unit
+// direction of the lumbar spine there, towards the feet.
+BodyFit fit_body(Contour contour, int level, Vec down);
 
 }  // namespace spinekit::radiograph

@@ -20,7 +20,7 @@ _MOST_STEPS = 1 << 22
 _MOST_SIDE, _MOST_PIXELS = 65535, 1 << 26
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Annotation:
     """One film as somebody annotated it.
 
@@ -87,6 +87,13 @@ class Annotation:
             for outline in self.holes.get(name, ()):
                 _paint(mask, outline, inside=False)
         return masks
+
+    def __repr__(self) -> str:
+        known = self.landmarks.vertebrae, self.landmarks.sacrum, self.landmarks.heads
+        points = sum(int(np.count_nonzero(~np.isnan(one).any(-1))) for one in known)
+        outlines = ", ".join(name for name in BONES if name in self.polygons) or "none"
+        size = f"; {self.shape[0]} x {self.shape[1]}" if self.shape is not None else ""
+        return f"<Annotation: {points} key points, outlines: {outlines}{size}; {self.source or 'no source'}>"
 
 
 def _paint(mask: NDArray[np.float32], outline: Points, *, inside: bool) -> None:

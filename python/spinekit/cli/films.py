@@ -65,6 +65,11 @@ def add_commands(commands: Commands) -> None:
     measure.add_argument(
         "--method", default="robust", choices=("robust", "report"), help="default: robust, with intervals"
     )
+    measure.add_argument(
+        "--points",
+        action="store_true",
+        help="measure key points of labelme files even where outlines are there, as after correction by hand",
+    )
     measure.add_argument("--film", metavar="FILE", help="DICOM or picture; a folder of them for many cases")
     measure.add_argument(
         "--plot", metavar="FILE", help="draw to .png, .svg or .pdf; to a folder for many cases"
@@ -131,6 +136,7 @@ def _measure(options: argparse.Namespace) -> int:
         options.masks,
         options.spacing,
         method=options.method,
+        points=options.points,
         film=options.film,
         plot=options.plot,
         overwrite=options.overwrite,

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -18,14 +19,17 @@ from spinekit._core import ArgumentError, SpinekitError
 from spinekit._figures import new_figure, write_figure
 from spinekit._progress import Progress
 from spinekit.measurement.films import find_film, read_film
+from spinekit.measurement.landmarks import BONES
 from spinekit.measurement.measuring import METHODS, checked_spacing, measure, measure_points
-from spinekit.measurement.reading import Case, find_cases, is_case, read_case
+from spinekit.measurement.reading import FILES, Case, find_cases, is_case, read_case
 from spinekit.measurement.result import Measurement
 from spinekit.radiograph import Radiograph
 
 #: The parameters that come first in tables, and whose intervals are there.
 MAIN = ("pi", "pt", "ss", "ll", "pi_minus_ll", "l1pa", "l4_s1", "l4_s1_share")
 _NAMES = [info.name for info in _core.measured_parameters()]
+#: Of a summary, on what was not found.
+_MOST_LINES = 10
 _DRAWN = (".png", ".svg", ".pdf")
 
 
@@ -86,6 +90,24 @@ class MeasuredFilms:
             table.writerow(row if par is None else row | _row(par))
         _engine.write_file(_engine.path_of(path), text.getvalue().encode())
 
+    def _gaps(self) -> list[str]:
+        """Return why films have not everything, a line for each; the four angles are named."""
+        lines = []
+        for name, par in self.measurements.items():
+            reasons: dict[str, list[str]] = {}
+            for parameter, why in par.reasons.items():
+                angles = reasons.setdefault(why, [])
+                if parameter in MAIN[:4]:
+                    angles.append(parameter.upper())
+            if reasons:
+                told = "; ".join(
+                    (f"no {', '.join(angles)}: " if angles else "") + why for why, angles in reasons.items()
+                )
+                lines.append(f"  {name}: {told}")
+        if len(lines) > _MOST_LINES:
+            lines[_MOST_LINES:] = [f"  and {len(lines) - _MOST_LINES} more films; the table has all"]
+        return lines
+
     def __str__(self) -> str:
         if not self.failures and len(self.measurements) == 1:
             return str(next(iter(self.measurements.values())))
@@ -97,6 +119,9 @@ class MeasuredFilms:
             ]
             warned = sum(bool(par.warnings) for par in every)
             lines[0] += f"; found: {', '.join(found)}; {warned} with warnings"
+            if all(par.unit == "px" for par in every):
+                lines.append("lengths are in pixels: no spacing is known")
+            lines += self._gaps()
         if self.failures:
             lines.append(f"{len(self.failures)} FAILED:")
             lines += [f"  {name}: {problem}" for name, problem in self.failures.items()]
@@ -108,6 +133,7 @@ def measure_files(
     spacing: Sequence[float] | None = None,
     *,
     method: str = "robust",
+    points: bool = False,
     film: str | os.PathLike[str] | None = None,
     plot: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
@@ -123,6 +149,8 @@ def measure_files(
     spacing : (row, column), mm, of all films. None takes what a file says: "spacing" in an ``.npz``, a
         DICOM film's PixelSpacing or, with a warning, ImagerPixelSpacing. Else lengths are in pixels.
     method : as of `measure`
+    points : whether labelme files with outlines, too, are measured from their key points, as after these
+        were corrected by hand; outlines are then left out, and so is `method`
     film : a DICOM file or picture, or a folder of them called as the masks are: to draw on, and for the
         spacing. None takes the picture that a labelme file names.
     plot : file to draw to (.png, .svg, .pdf), or a folder, which gets a PNG for each film
@@ -160,13 +188,16 @@ def measure_files(
     except OSError as failure:
         raise _engine.os_error(path, "cannot be read", failure) from failure
     if not cases:
-        raise ArgumentError(f"'{path}': no masks in it; see sk.read_masks for what they may be called")
+        raise ArgumentError(
+            f"'{path}': no masks in it; expected files that end in {', '.join(FILES)}, or folders with "
+            f"pictures called {', '.join(BONES)}"
+        )
     films = None if film is None else _engine.path_of(film)
     if films is not None and not films.exists():
         raise _core.ResourceError(f"'{films}' cannot be read: no such file or folder; check the path")
     if films is not None and not alone and not films.is_dir():
         raise ArgumentError(f"film is '{films}', expected a folder: '{path}' holds {len(cases)} films")
-    job = _Job(spacing, method, films, _pictures(cases, alone, plot, overwrite=overwrite))
+    job = _Job(spacing, method, points, films, _pictures(cases, alone, plot, overwrite=overwrite))
     if alone:
         ((name, one),) = cases.items()
         par = job.measure(name, one, workers)
@@ -210,8 +241,10 @@ def _pictures(
         if not alone:
             raise ArgumentError(f"plot is '{target}', expected a folder: there are {len(cases)} films")
         pictures = dict.fromkeys(cases, target)
-    elif not target.is_dir() and (target.exists() or (alone and target.suffix)):
-        raise ArgumentError(f"plot is '{target}', expected a folder, or a name that ends in {_DRAWN}")
+    elif (target.exists() or (alone and target.suffix)) and not target.is_dir():
+        raise ArgumentError(
+            f"plot is '{target}', expected a folder, or a name that ends in {', '.join(_DRAWN)}"
+        )
     else:
         pictures = {name: target / f"{name}.png" for name in cases}
     if not overwrite:
@@ -225,9 +258,15 @@ class _Job:
     """What is done with each film."""
 
     def __init__(
-        self, spacing: Sequence[float] | None, method: str, films: Path | None, pictures: dict[str, Path]
+        self,
+        spacing: Sequence[float] | None,
+        method: str,
+        points: bool,
+        films: Path | None,
+        pictures: dict[str, Path],
     ) -> None:
-        self._spacing, self._method, self._films, self._pictures = spacing, method, films, pictures
+        self._spacing, self._method, self._points = spacing, method, points
+        self._films, self._pictures = films, pictures
         self._drawing = threading.Lock()  # matplotlib's fonts are shared
 
     def measure(self, name: str, path: Path, workers: int | None) -> Measurement:
@@ -243,6 +282,10 @@ class _Job:
                 warning = "lengths are those on the detector: the film has ImagerPixelSpacing only"
         if film is not None and case.masks is not None and film.shape != case.masks.shape[1:]:
             raise ArgumentError(f"'{path}': masks are of {case.masks.shape[1:]}, the film of {film.shape}")
+        if self._points:
+            if case.landmarks is None:
+                raise ArgumentError(f"'{path}': no key points in it, expected those of a labelme file")
+            case = dataclasses.replace(case, masks=None)
         if case.masks is not None:
             par = measure(case.masks, spacing, method=self._method, workers=workers)
         elif case.landmarks is not None:

@@ -48,8 +48,7 @@ def genant(ratio: float) -> int | None:
     """
     if math.isnan(ratio):
         return None
-    loss = 1 - ratio
-    return (loss >= 0.2) + (loss >= 0.25) + (loss > 0.4)
+    return (ratio <= 0.8) + (ratio <= 0.75) + (ratio < 0.6)
 
 
 def _modifier(degrees: float, low: float, high: float) -> str:

@@ -69,6 +69,12 @@ class _Column:
                 **{"fontsize": 9, "color": _INK} | style,
             )
 
+    def heading(self, unit: str, intervals: bool) -> None:
+        """Write what stands in the columns; key points have no intervals."""
+        style = {"color": _FAINT, "fontsize": 7.5}
+        over = [(108.0, "95 % interval", style)] if intervals else []
+        self.write((96, unit, style | {"ha": "right"}), *over, high=13)
+
     def paragraph(self, text: str, colour: str) -> None:
         for line in textwrap.wrap(text, _WRAP, subsequent_indent="  "):
             self.write((0, line, {"fontsize": 8, "color": colour}), high=11.5)
@@ -80,8 +86,8 @@ def write_beside(
     """Write the table of a figure of its own."""
     column = _Column(axes)
     column.write((0, "Spinopelvic parameters", {"fontweight": "bold", "fontsize": 10}))
-    column.write((96, "degrees", {"color": _FAINT, "fontsize": 7.5, "ha": "right"}),
-                 (108, "95 % interval", {"color": _FAINT, "fontsize": 7.5}), high=13)  # fmt: skip
+    if any(not math.isnan(getattr(measurement, name)) for _, _, name in _ANGLES):
+        column.heading("degrees", any(_interval(measurement, name) for _, _, name in _ANGLES))
     missing = {}
     for short, _, name in _ANGLES:
         value = getattr(measurement, name)
@@ -98,8 +104,7 @@ def write_beside(
     heights = [(level, value, name) for level, value, name in _levels(measurement) if discs]
     if any(not math.isnan(value) for _, value, _ in heights):
         column.write((0, "Disc heights", {"fontweight": "bold", "fontsize": 10}), high=24)
-        column.write((96, f"mean, {measurement.unit}", {"color": _FAINT, "fontsize": 7.5, "ha": "right"}),
-                     (108, "95 % interval", {"color": _FAINT, "fontsize": 7.5}), high=13)  # fmt: skip
+        column.heading(f"mean, {measurement.unit}", any(_interval(measurement, name) for *_, name in heights))
     for level, value, name in heights:
         if math.isnan(value):
             missing[name] = f"disc {level}"

@@ -89,7 +89,7 @@ def measure(
         _core.CancelToken(),
     )
     points = found.points
-    missing = [found.facing_problem or problem for problem in found.missing]
+    missing = [problem or found.facing_problem for problem in found.missing]
     missing[_HEADS:] = found.missing[_HEADS:]
     return _measurement(
         found.values,

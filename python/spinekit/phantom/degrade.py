@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit._core import ArgumentError
+from spinekit.phantom.seeds import checked_seed
 
 Field = NDArray[np.float32]
 Bits = NDArray[np.bool_]
@@ -15,13 +16,13 @@ Bits = NDArray[np.bool_]
 #: What can go wrong, in the order in which it does.
 KINDS = ("boundary", "leaks", "holes", "islands", "corners", "soft")
 #: Share of the bones that have a leak, hole, island, lost corner at all.
-_HOW_OFTEN = {"leaks": 0.4, "holes": 0.3, "islands": 0.3, "corners": 0.4}
+_HOW_OFTEN = {"leaks": 0.2, "holes": 0.2, "islands": 0.2, "corners": 0.2}
 #: How large it is, in amplitudes of the boundary noise.
 _HOW_LARGE = {"leaks": 3.0, "holes": 2.0, "islands": 1.5, "corners": 3.5}
 #: Of the boundary noise: (length in correlation lengths, weight), and the weight of what the whole
 #: boundary is too far out or in. Most of what real networks lack to a Dice of 1 is such an offset and
 #: rounding: the bones' angles come out better than a Dice of .93 by waves alone would let them.
-_WAVES = ((1.0, 0.6), (4.0, 0.25))
+_WAVES = ((1.0, 0.55), (4.0, 0.2))
 _OFFSET = 1.0
 #: Corners are rounded over so many sizes of the bone, fully at this amplitude (in sizes).
 _ROUNDING, _ROUNDED_AT = 0.07, 0.05
@@ -44,9 +45,10 @@ def degrade(
 
     Parameters
     ----------
-    masks : shape (n, rows, columns), bool, or float32 or float64 probabilities in [0, 1]; not changed
+    masks : shape (n, rows, columns), not changed: bool, float32 or float64 probabilities in [0, 1], or uint8,
+        which is read as `spinekit.measure` reads it: 0 and 1, or with any value above 1 255ths
     dice : of ``result > 0.5`` against ``masks > 0.5``, for every mask; in (0, 1]
-    seed : same seed, same result; every mask has noise of its own
+    seed : 0 or more; same seed, same result; every mask has noise of its own
     kinds : what goes wrong; one switched off leaves the places of the others as they are:
 
         - "boundary": the border wanders by smooth noise, is as a whole too far out or in, and rounded
@@ -65,7 +67,7 @@ def degrade(
     Raises
     ------
     ArgumentError
-        If shape, dtype or values of the masks, `dice`, or `kinds` are others than these.
+        If shape, dtype or values of the masks, `dice`, `seed` or `kinds` are others than these.
 
     Notes
     -----
@@ -84,7 +86,10 @@ def degrade(
     True
     """
     masks = np.asarray(masks)
+    if masks.dtype == np.uint8:
+        masks = masks / np.float32(255 if masks.size and masks.max() > 1 else 1)
     _check(masks, dice, kinds, correlation)
+    seed = checked_seed(seed)
     bits = masks > 0.5
     centres = [_centre(one) for one in bits]
     result = np.zeros(masks.shape, np.float32)
@@ -105,7 +110,7 @@ def _check(masks: NDArray[Any], dice: float, kinds: Collection[str], correlation
     if masks.ndim != 3:
         raise ArgumentError(f"masks: shape {masks.shape}, expected (n, rows, columns)")
     if masks.dtype != bool and masks.dtype not in (np.float32, np.float64):
-        raise ArgumentError(f"masks: {masks.dtype}, expected bool, float32 or float64")
+        raise ArgumentError(f"masks: {masks.dtype}, expected bool, uint8, float32 or float64")
     if masks.size and masks.dtype != bool and not (masks.min() >= 0 and masks.max() <= 1):
         raise ArgumentError(f"masks: values {masks.min()} to {masks.max()}, expected probabilities in [0, 1]")
     if not 0 < dice <= 1:
@@ -206,7 +211,7 @@ class _Bone:
     def _noise(self) -> tuple[float, float, Field]:
         """Return a displacement of deviation 1: its offset, the deviation of its waves, and these of 1."""
         random = self._random("boundary")
-        offset = _OFFSET * random.standard_normal()
+        offset = _OFFSET * random.choice([-1.0, 1.0]) * random.uniform(0.5, 1.5)
         waves = np.zeros(self.bits.shape, np.float32)
         for length, weight in _WAVES:
             # A Gaussian kernel of deviation s gives a correlation of 1 / e at 2 s.

@@ -74,6 +74,10 @@ class Person:
         """Pelvic incidence, degrees."""
         return self.pt + self.ss
 
+    def same_as(self, other: "Person") -> bool:
+        """Return whether another person has the same measures in everything."""
+        return all(np.array_equal(getattr(self, one.name), getattr(other, one.name)) for one in fields(self))
+
     @property
     def disc_wedges(self) -> Values:
         """Lordotic wedges of the discs, degrees: with the bodies' they make up `ll`."""

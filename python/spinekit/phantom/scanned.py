@@ -12,8 +12,9 @@ from spinekit.measurement.landmarks import BONES
 from spinekit.phantom.ct import PHANTOM_LABELS, PhantomCT
 from spinekit.phantom.fields import Field
 from spinekit.phantom.film import LYING, Exposure, PhantomFilm, develop
+from spinekit.phantom.seeds import checked_seed
 from spinekit.phantom.tissues import attenuation_of
-from spinekit.phantom.view import View, lateral
+from spinekit.phantom.view import View, columns_of, lateral
 
 Numbers = Mapping[str, int | Sequence[int]]
 
@@ -159,6 +160,8 @@ def _bones(marked: Field, numbers: Numbers) -> dict[str, Field]:
         if not np.array_equal(whole, values):
             raise ArgumentError(f"labels: {values.dtype} with fractions, expected whole numbers")
         values = whole.astype(np.int32)
+    if (least := int(values.min())) < -1:  # some mark what nobody labelled by -1
+        raise ArgumentError(f"labels: values down to {least}, expected 0 and more; is it the CT itself?")
     found = {}
     for name in BONES:
         if name not in numbers:
@@ -232,12 +235,10 @@ class ScannedSpine:
         spacing : (row, column) mm in the midsagittal plane, instead of what shows all bones
         margins : mm above, below, in front of and behind the bones
         """
-        if columns is None:
-            columns = max(16, round(0.82 * rows / aspect))
         return lateral(
             self._around,
             rows=rows,
-            columns=columns,
+            columns=columns_of(rows, aspect) if columns is None else columns,
             margins=margins,
             facing=facing,
             tilt=tilt,
@@ -286,9 +287,10 @@ class ScannedSpine:
         if view is None:
             view = self.view(rows, columns, facing=facing, tilt=tilt, aspect=aspect, spacing=spacing)
         if exposure is None:
-            exposure = Exposure.random(np.random.default_rng([seed, 3]))
+            exposure = Exposure.random(np.random.default_rng([checked_seed(seed), 3]))
         integrals = self.line_integrals(view, workers=workers)
-        pixels, levels = develop(integrals, view, np.random.default_rng([seed, 5]), exposure, words=LYING)
+        rng = np.random.default_rng([checked_seed(seed), 5])
+        pixels, levels = develop(integrals, view, rng, exposure, words=LYING)
         return PhantomFilm(
             pixels,
             view.spacing,

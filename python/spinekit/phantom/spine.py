@@ -16,16 +16,11 @@ from spinekit.phantom.film import Exposure, PhantomFilm, expose
 from spinekit.phantom.implants import implants as implants_of
 from spinekit.phantom.patient import Patient
 from spinekit.phantom.population import Person, draw
+from spinekit.phantom.seeds import checked_seed
 from spinekit.phantom.tissues import Tissue
-from spinekit.phantom.view import View, lateral
+from spinekit.phantom.view import View, columns_of, lateral
 
 Masks = NDArray[np.float32]
-
-
-def _checked_seed(seed: int) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ArgumentError(f"seed: {seed!r}, expected a whole number, 0 or more")
-    return int(seed)
 
 
 class Spine:
@@ -49,7 +44,7 @@ class Spine:
 
     def __init__(self, person: Person | None = None, *, seed: int = 0) -> None:
         self.person = person if person is not None else Person()
-        self.seed = _checked_seed(seed)
+        self.seed = checked_seed(seed)
 
     @classmethod
     def random(
@@ -59,12 +54,12 @@ class Spine:
 
         Parameters
         ----------
-        seed : of the source of chance
+        seed : of the source of chance, 0 or more
         osteophytes : whether beaks may grow at the rims
         rotation : whether the patient may stand rotated or oblique and the spine be scoliotic
         pathology : whether discs may be narrow, vertebrae slipped, pelves retroverted
         """
-        rng = np.random.default_rng([_checked_seed(seed), 0])
+        rng = np.random.default_rng([checked_seed(seed), 0])
         return cls(draw(rng, osteophytes=osteophytes, rotation=rotation, pathology=pathology), seed=seed)
 
     @functools.cached_property
@@ -112,6 +107,11 @@ class Spine:
         aspect : column spacing over row spacing
         source_to_detector : mm; by default 1150 to 1830
         spacing : (row, column) mm in the midsagittal plane, instead of what shows all bones
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such view, or `spacing` and `aspect` are both given.
         """
         rng = np.random.default_rng([self.seed, 1])
         distance = float(rng.uniform(1150, 1830))
@@ -121,14 +121,10 @@ class Spine:
         centring = rng.uniform((-35, -30), (35, 70))
         bones = np.concatenate([surface.vertices for surface in self.patient.measured()])
         s1 = self.patient.sacrum.rim.mean(0)
-        if not 0 < aspect < np.inf:
-            raise ArgumentError(f"aspect: {aspect}, expected > 0")
-        if columns is None:
-            columns = max(16, round(0.82 * rows / aspect))
         return lateral(
             bones,
             rows=rows,
-            columns=columns,
+            columns=columns_of(rows, aspect) if columns is None else columns,
             margins=margins,
             facing=facing,
             tilt=tilt,
@@ -270,6 +266,12 @@ class Spine:
             return film
         if not isinstance(film, PhantomFilm):
             raise ArgumentError(f"film: {type(film).__name__}, expected a film of this spine, or a view")
+        # Films of a phantom's CT do not say whose they are.
+        person = film.notes.get("person")
+        if isinstance(person, Person) and not person.same_as(self.person):
+            raise ArgumentError(
+                f"film: it shows another spine ({film.source}), expected a film of this spine"
+            )
         return film.view
 
     def __repr__(self) -> str:

@@ -46,15 +46,15 @@ class Parameters:
         return self.pi - self.ll
 
     def to_dict(self) -> dict[str, float]:
-        """Return all values by name."""
+        """Return all values by the names that they have in a measurement's table."""
         values = {
             "pi": self.pi, "pt": self.pt, "ss": self.ss, "ll": self.ll,
             "pi_minus_ll": self.pi_minus_ll, "l1pa": self.l1pa, "l4_s1": self.l4_s1,
         }  # fmt: skip
-        values |= {f"lordosis {level}": value for level, value in self.segmental.items()}
+        values |= {f"segmental.{level}": value for level, value in self.segmental.items()}
         for level, heights in self.disc_heights.items():
             for place, value in zip(("anterior", "middle", "posterior"), heights, strict=True):
-                values[f"disc {level} {place}"] = value
+                values[f"disc_heights.{level}.{place}"] = value
         return values
 
 

@@ -38,6 +38,13 @@ class View:
         return np.asarray(self.beam.project(np.ascontiguousarray(points, np.float64)))
 
 
+def columns_of(rows: int, aspect: float) -> int:
+    """Return the columns of a film by default: 0.82 times as wide as it is high."""
+    if not 0 < aspect < np.inf:
+        raise ArgumentError(f"aspect: {aspect}, expected > 0")
+    return max(16, round(0.82 * rows / aspect))
+
+
 def lateral(
     around: Points,
     *,
@@ -70,12 +77,14 @@ def lateral(
         raise ArgumentError(f"{rows} rows x {columns} columns: expected at least 16 of each")
     if rows * columns > _MOST_PIXELS:
         raise ArgumentError(f"{rows} rows x {columns} columns: expected at most 2^26 pixels, as 8192 x 8192")
+    if not 0 < aspect < np.inf:
+        raise ArgumentError(f"aspect: {aspect}, expected > 0")
+    if not np.isfinite(tilt):
+        raise ArgumentError(f"tilt: {tilt}, expected degrees")
     if facing not in ("left", "right"):
         raise ArgumentError(f"facing is {facing!r}, expected 'left' or 'right'")
     if not 0 < plane_to_detector < source_to_detector < np.inf:
         raise ArgumentError("the patient must stand between source and detector")
-    if not np.isfinite(tilt):
-        raise ArgumentError(f"tilt: {tilt}, expected degrees")
     above, below, front, behind = margins
     low, high = around[:, 1:].min(0), around[:, 1:].max(0)
     front_y, behind_y = low[0] - front, high[0] + behind
@@ -83,7 +92,9 @@ def lateral(
     if spacing is None:
         row = max((top_z - bottom_z) / rows, (behind_y - front_y) / (columns * aspect))
         spacing = row, row * aspect
-    if not (0 < spacing[0] < np.inf and 0 < spacing[1] < np.inf):
+    elif aspect != 1:
+        raise ArgumentError(f"aspect: {aspect}, expected none beside spacing, which has it already")
+    if np.shape(spacing) != (2,) or not (0 < spacing[0] < np.inf and 0 < spacing[1] < np.inf):
         raise ArgumentError(f"spacing: {spacing}, expected (row, column) in mm, both > 0")
     middle = np.array([(front_y + behind_y) / 2, (bottom_z + top_z) / 2])
     through = np.array(central) if central is not None else middle

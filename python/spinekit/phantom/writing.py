@@ -64,7 +64,8 @@ class WrittenPhantoms:
 
     def __str__(self) -> str:
         kept = f", {self.kept} were there" if self.kept else ""
-        lines = [f"{self.made} phantoms written to '{self.folder}'{kept}; their truth is in '{self.index}'"]
+        noun = "phantom" if self.made == 1 else "phantoms"
+        lines = [f"{self.made} {noun} written to '{self.folder}'{kept}; their truth is in '{self.index}'"]
         if self.failures:
             lines.append(f"{len(self.failures)} FAILED:")
             lines += [f"  {name}: {self.failures[name]}" for name in sorted(self.failures)]
@@ -116,8 +117,8 @@ def write(
 
     Notes
     -----
-    In the folder, for the phantom of seed 7: ``images/phantom-000007.png`` (16 bits, of which 12 are used,
-    dense bone bright), ``masks/phantom-000007/L1.png`` and so on to ``FH2.png`` (255: covered),
+    In the folder, for the phantom of seed 7: ``images/phantom-000007.png`` (16 bits, the film's 12 in the
+    upper ones, dense bone bright), ``masks/phantom-000007/L1.png`` and so on to ``FH2.png`` (255: covered),
     ``labelme/phantom-000007.json`` (polygons and points), ``dicom/phantom-000007.dcm``,
     ``ct/phantom-000007/``; for instrumented spines ``implants/phantom-000007.png`` (255: metal) and
     ``without_implants/phantom-000007.png``. ``phantoms.csv`` has a row for each: seed, spacing, parameters

@@ -1,6 +1,7 @@
 """How far two raters, or more, agree: errors, correlation, intraclass correlation, Bland-Altman."""
 
 import dataclasses
+import difflib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -138,7 +139,8 @@ def _shared_parameters(tables: list[reading.Ratings], parameters: Sequence[str] 
             for name in parameters:
                 if name.strip().casefold() not in table.keys:
                     raise ArgumentError(
-                        f"{table.where}: no parameter {name!r}, there are {list(table.columns)}"
+                        f"{table.where}: no parameter {name!r}, there are {reading.some(table.columns)}"
+                        + _alike(name, table)
                     )
         return list(dict.fromkeys(parameters))
     shared = [
@@ -147,9 +149,15 @@ def _shared_parameters(tables: list[reading.Ratings], parameters: Sequence[str] 
         if all(key in table.keys for table in tables) and not _is_interval(key, tables[0])
     ]
     if not shared:
-        have = "; ".join(f"{table.where} has {list(table.columns)}" for table in tables)
+        have = "; ".join(f"{table.where} has {reading.some(table.columns)}" for table in tables)
         raise ArgumentError(f"no common parameters: {have}")
     return shared
+
+
+def _alike(name: str, table: reading.Ratings) -> str:
+    """Return what may have been meant, as the end of a message."""
+    found = difflib.get_close_matches(name.strip().casefold(), table.keys)
+    return f"; did you mean {' or '.join(repr(table.keys[key]) for key in found)}?" if found else ""
 
 
 def _is_text(columns: Sequence[Values | None]) -> bool:

@@ -133,11 +133,12 @@ def _id_column(names: Iterable[str], by: str | None, where: str) -> str | None:
         for name in names:
             if name.strip().casefold() == by.strip().casefold():
                 return name
-        raise ArgumentError(f"{where}: no column {by!r} for ids, there are {_some(names)}")
+        raise ArgumentError(f"{where}: no column {by!r} for ids, there are {some(names)}")
     return next((name for name in names if name.strip().casefold() in ID_NAMES), None)
 
 
-def _some(names: Iterable[object], most: int = 8) -> str:
+def some(names: Iterable[object], most: int = 8) -> str:
+    """Return the first names of many, for a message."""
     shown = [repr(str(name)) for name in names]
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "")
 
@@ -305,8 +306,8 @@ def matched(tables: Sequence[Ratings]) -> tuple[list[str], list[list[int | None]
     first, second = tables[:2]
     if not places[0].keys() & places[1].keys():
         raise ArgumentError(
-            f"no common ids: {first.where} has {_some(places[0], 3)} (column {first.id_column!r}), "
-            f"{second.where} has {_some(places[1], 3)} (column {second.id_column!r})"
+            f"no common ids: {first.where} has {some(places[0], 3)} (column {first.id_column!r}), "
+            f"{second.where} has {some(places[1], 3)} (column {second.id_column!r})"
         )
     ids = list(dict.fromkeys(one for place in places for one in place))
     return ids, [[place.get(one) for one in ids] for place in places]

@@ -113,7 +113,7 @@ class Agreement:
 
     def __getitem__(self, parameter: str) -> ParameterAgreement:
         for record in self.records:
-            if record.parameter == parameter:
+            if record.parameter.strip().casefold() == parameter.strip().casefold():
                 return record
         raise ArgumentError(f"no parameter {parameter!r}, there are {[r.parameter for r in self.records]}")
 
