@@ -1,8 +1,7 @@
 """How fast phantoms are taken: ``python benchmarks/phantom.py [--json PATH]``.
 
 Films of 512 x 512 with all tissues, noise and processing. "same spine" takes films of one patient, "new
-spines" also builds each. Writes results/phantom.json; the line in README is made from it by
-``python benchmarks/readme.py``.
+spines" also builds each. Writes results/phantom.json.
 """
 
 import argparse

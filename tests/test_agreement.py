@@ -1,8 +1,10 @@
 """Agreement of raters: against tables of papers and another package; what is handed in; what is refused."""
 
 import csv
+import errno
 import json
 import math
+import os
 import subprocess
 import sys
 import warnings
@@ -264,6 +266,40 @@ def test_tables_can_be_read_again(tmp_path):
     assert "ICC(3,k)" in found._repr_html_()
 
 
+def test_tables_are_valid_json_where_a_coefficient_has_no_end(tmp_path):
+    # Films that differ by nothing, raters that differ: ICC(1,k) is minus infinity.
+    found = sk.agreement([1.0, 2, 3], [3.0, 2, 1])
+    assert found["value"].icc_1_k.value == -math.inf
+    found.to_json(tmp_path / "a.json")
+
+    def no_constant(name):
+        raise AssertionError(f"{name} is no JSON")
+
+    record = json.loads((tmp_path / "a.json").read_text(), parse_constant=no_constant)["records"][0]
+    assert record["icc_1_k"] is None
+
+
+@pytest.mark.parametrize("ending", ["csv", "json", "html"])
+def test_names_a_file_that_cannot_be_written(tmp_path, ending):
+    found = sk.agreement([1.0, 2, 3], [3.0, 2, 1])
+    with pytest.raises(sk.ResourceError, match=rf"a\.{ending}' cannot be written: .*; check the path"):
+        getattr(found, f"to_{ending}")(tmp_path / "no" / f"a.{ending}")
+
+
+def test_a_page_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    page = tmp_path / "a.html"
+    page.write_text("old")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(sk.ResourceError, match="free some space"):
+        sk.agreement([1.0, 2, 3], [3.0, 2, 1]).to_html(page, pictures=False)
+    assert [one.name for one in tmp_path.iterdir()] == ["a.html"]
+    assert page.read_text() == "old"
+
+
 def test_the_page_escapes_names_and_has_the_pictures(tmp_path):
     pytest.importorskip("matplotlib")
     a, b = two_raters(15)
@@ -318,6 +354,7 @@ def test_importing_does_not_bring_scipy():
             r"'bad.csv', line 3, column 'pi': 'abc', expected a finite number",
         ),
         (["id,pi", "x,50", "y,inf", "z,1"], "line 3, column 'pi': 'inf'"),
+        (["id,pi", "x,50", "y,1_0", "z,1"], "line 3, column 'pi': '1_0'"),
         (["id,pi", "x,good", "y,bad", "z,bad"], "'bad.csv', column 'pi': 'good', expected numbers"),
         (["id,pi", "x,50", "y,1", "x,2"], "id 'x' is in line 2 and in line 4"),
         (["id,pi", "x,50", ",1"], "line 3: no id in column 'id'"),

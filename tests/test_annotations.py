@@ -2,6 +2,7 @@
 
 import json
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -232,6 +233,49 @@ def test_refuses_a_picture_larger_than_any_film(tmp_path):
         found.masks()
 
 
+@pytest.mark.parametrize("shape", [(1, 1 << 26), (70_000, 10)])
+def test_refuses_a_picture_with_a_side_that_none_has(tmp_path, shape):
+    # A line of 2^26 pixels would take gigabytes to paint, of a file of a hundred bytes.
+    rows, columns = shape
+    sliver = changed(0, points=[[0, 0], [columns, 0], [columns, rows]])
+    sliver |= {"imageHeight": rows, "imageWidth": columns}
+    found = sk.annotations.read_labelme(write_json(tmp_path / "a.json", sliver))
+    with pytest.raises(sk.ResourceError, match="expected at most 65535 a side and"):
+        found.masks()
+
+
+def test_outlines_of_many_long_sides_take_little_memory():
+    # Each side crosses every line: painted at once these would be 32 million crossings, some GB.
+    sides = 4000
+    comb = np.stack([np.arange(sides) % 100, np.arange(sides) % 2 * 500.0], 1)
+    made = sk.annotations.Annotation(polygons={"L1": [comb]})
+    tracemalloc.start()
+    made.masks((501, 100))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 30
+
+
+def test_outlines_far_beyond_the_picture_still_cover_it():
+    far = np.array([[-1e300, -1e300], [1e300, -1e300], [1e300, 1e300], [-1e300, 1e300]])
+    made = sk.annotations.Annotation(polygons={"L1": [far]})
+    assert made.masks((5, 7))[0].min() == 1
+
+
+def test_names_a_file_that_cannot_be_read(tmp_path):
+    for read in (sk.annotations.read_labelme, sk.annotations.read_coco, sk.annotations.read_buu):
+        with pytest.raises(sk.ResourceError, match=r"none\.json' cannot be read: .*; check the path"):
+            read(tmp_path / "none.json")
+    with pytest.raises(sk.ResourceError, match=r"a\.json' cannot be written: No such file"):
+        sk.annotations.write_labelme(tmp_path / "no" / "a.json", shape=(4, 4))
+
+
+def test_refuses_numbers_of_thousands_of_digits(tmp_path):
+    (tmp_path / "a.json").write_text('{"imageHeight": ' + "9" * 5000 + "}")
+    with pytest.raises(sk.MalformedDataError, match=r"'a\.json'"):
+        sk.annotations.read_labelme(tmp_path / "a.json")
+
+
 def test_landmarks_written_come_back(tmp_path):
     landmarks = full_landmarks()
     landmarks.vertebrae[2, 1] = np.nan
@@ -388,7 +432,10 @@ def test_coco_with_a_category_for_each_bone(tmp_path):
     np.testing.assert_array_equal(found.landmarks.vertebrae[..., 1], np.ones((5, 1)) * [1, 2, 3, 4])
     assert found.image == tmp_path / "films" / "a.png"
     assert found.notes["not read"] == ["pedicle"] * 5
-    assert found.masks()[0].sum() == pytest.approx(50)
+    # As pycocotools paints it: the polygon's corners are those of pixels.
+    expected = np.zeros((64, 48))
+    expected[1:6, 1:11] = 1
+    np.testing.assert_allclose(found.masks()[0], expected, atol=1e-6)
 
 
 def test_coco_run_lengths_are_noted(tmp_path):
@@ -421,6 +468,23 @@ def one_annotation(**values):
         (
             coco(categories=[{"id": 1, "name": "person", "keypoints": [f"p{k}" for k in range(23)]}]),
             r"no key point has a name that is known: \['p0', .*names= can say which is which",
+        ),
+        (
+            coco(
+                categories=[
+                    {"id": 1, "name": "person", "keypoints": [f"p{k}" for k in range(23)]},
+                    {"id": 2, "name": "L1", "keypoints": None},
+                ]
+            ),
+            "no key point has a name that is known",
+        ),
+        (coco(images=[{"id": 1.5, "file_name": "a.png"}]), "an image without id or file_name"),
+        (
+            coco(
+                categories=[{"id": 1, "name": "L1"}],
+                annotations=[{"id": 4, "image_id": 7, "category_id": 1, "segmentation": 5}],
+            ),
+            "annotation 4: a polygon that is no list of at least 3 pairs",
         ),
         (
             coco(
@@ -483,6 +547,7 @@ def test_buu_without_its_picture(tmp_path):
             r"'a.csv', row 1, value 1: 'x1', expected a number: x1,y1,x2,y2",
         ),
         (lambda rows: [*rows[:3], "1,2,3", *rows[4:]], r"'a.csv', row 4: 3 values, expected 4 or 5"),
+        (lambda rows: [*rows[:3], "1,2,3,4_0", *rows[4:]], r"row 4, value 4: '4_0', expected a number"),
         (lambda rows: [*rows[:3], "1,2,3,nan", *rows[4:]], r"row 4, value 4: 'nan', expected a number"),
         (lambda rows: [*rows[:3], "1,2,1,2", *rows[4:]], r"row 4: both ends of L2 inferior at \[1.0, 2.0\]"),
         (lambda rows: [], "0 rows, expected 11"),

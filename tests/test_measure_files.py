@@ -2,8 +2,11 @@
 
 import csv
 import dataclasses
+import io
 import json
 import math
+import tracemalloc
+import zipfile
 
 import numpy as np
 import pytest
@@ -159,6 +162,54 @@ def test_refuses_archives_that_are_damaged_or_ambiguous(tmp_path):
         sk.read_masks(path)
 
 
+def zipped(path, shape, *, data=b"", name="masks.npy", dtype="<f8"):
+    """Write an archive whose array claims a shape."""
+    header = io.BytesIO()
+    claim = {"descr": dtype, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, claim)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, header.getvalue() + data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "error", "message"),
+    [
+        ((8, 20_000, 20_000), {}, sk.ResourceError, r"shape \(8, 20000, 20000\), expected at most 2\^29"),
+        (
+            (20_000_000,),
+            {"data": bytes(8 * 20_000_000)},
+            sk.MalformedDataError,
+            r"shape \(20000000,\), expected",
+        ),
+        ((8, 1000, 1000), {"dtype": "<U100"}, sk.MalformedDataError, "expected numbers of 8 bytes at most"),
+        ((8, 4, 4), {"data": bytes(100)}, sk.MalformedDataError, "no archive of NumPy"),
+    ],
+)
+def test_an_archive_is_judged_by_its_header(tmp_path, shape, options, error, message):
+    path = zipped(tmp_path / "m.npz", shape, **options)
+    tracemalloc.start()
+    with pytest.raises(error, match=message):
+        sk.read_masks(path)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 1 << 20
+
+
+def test_refuses_what_is_called_an_archive_and_is_none(tmp_path):
+    np.save(tmp_path / "m.npy", MASKS)
+    (tmp_path / "m.npy").rename(tmp_path / "m.npz")
+    with pytest.raises(sk.MalformedDataError, match="no archive of NumPy"):
+        sk.read_masks(tmp_path / "m.npz")
+
+
+def test_every_page_is_judged_by_its_size(tmp_path):
+    small, large = Image.new("1", (10, 10)), Image.new("1", (9000, 9000))
+    small.save(tmp_path / "m.tif", save_all=True, append_images=[large] * 7, compression="group4")
+    with pytest.raises(sk.ResourceError, match=r"shape \(8, 9000, 9000\), expected at most 2\^29"):
+        sk.read_masks(tmp_path / "m.tif")
+
+
 def test_a_claim_of_too_many_values_takes_no_memory(tmp_path):
     path = tmp_path / "m.npy"
     with path.open("wb") as file:
@@ -299,6 +350,8 @@ def test_each_case_gets_its_film_and_its_picture(tmp_path):
         sk.measure_files(tmp_path, film=films, plot=tmp_path / "pictures")
     with pytest.raises(sk.ArgumentError, match="expected a folder: there are 3 films"):
         sk.measure_files(tmp_path, plot=tmp_path / "one.svg")
+    with pytest.raises(sk.ArgumentError, match=r"expected a folder, or a name that ends in .*\.png"):
+        sk.measure_files(tmp_path / "a.npy", plot=tmp_path / "a.jpg")
     with pytest.raises(sk.ArgumentError, match=r"expected a folder: .* holds 3 films"):
         sk.measure_files(tmp_path, film=films / "a.dcm")
 

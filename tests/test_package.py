@@ -43,12 +43,24 @@ def test_public_names_have_docstrings():
             assert getattr(sk, name).__doc__, name
 
 
-@pytest.mark.parametrize(
-    "module", [m.name for m in pkgutil.iter_modules(sk.__path__) if m.name not in ("__main__", "_core")]
-)
+MODULES = [
+    m.name
+    for m in pkgutil.walk_packages(sk.__path__, "spinekit.")
+    if m.name not in ("spinekit.__main__", "spinekit._core")
+]
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_examples_run(module):
-    found = importlib.import_module(f"spinekit.{module}")
+    found = importlib.import_module(module)
     assert doctest.testmod(found).failed == 0
+
+
+def test_examples_of_packages_within_are_found():
+    # testmod does not follow what a package takes from its modules.
+    assert "spinekit.phantom.spine" in MODULES
+    finder = doctest.DocTestFinder()
+    assert any(test.examples for test in finder.find(importlib.import_module("spinekit.phantom.degrade")))
 
 
 def test_array_owns_its_memory(ct_file):

@@ -279,6 +279,14 @@ def test_from_ct_says_what_is_missing(ct, tmp_path):
         sk.phantom.from_ct(ct, ct.array)
     with pytest.raises(sk.ArgumentError, match="expected those"):
         sk.phantom.from_ct(volume, affine=affine)
+    labels[1:3, 1:3, 1:3] = 29
+    with pytest.raises(sk.ArgumentError, match=r"voxels of 0\.001 x 1 x 1 mm.* is the affine in mm"):
+        sk.phantom.from_ct(volume, labels, affine=np.diag([1, 1, 1e-3, 1])[:, [2, 1, 0, 3]])
+    with pytest.raises(sk.ArgumentError, match="ct: values that are not finite"):
+        sk.phantom.from_ct(np.full((4, 4, 4), np.nan, np.float32), labels, affine=affine)
+    far = np.eye(4) + 1e4 * np.eye(4, k=3)
+    with pytest.raises(sk.ArgumentError, match="every bone lies outside the CT"):
+        sk.phantom.from_ct(ct, labels, affine=far, label_numbers={"L3": 29})
     with pytest.raises(sk.ResourceError, match=r"none\.nii"):
         sk.phantom.from_ct(tmp_path / "none.nii", labels)
 
@@ -291,6 +299,7 @@ def test_a_real_ct_gives_a_film_with_its_vertebrae(shared_data, tmp_path):
     film = scanned.radiograph(rows=160, seed=1)
     ds = pydicom.dcmread(write_film(film, tmp_path / "film.dcm"))
     assert "nobody was scanned" not in ds.PatientComments
+    assert not any("phantom" in str(element.value).lower() for element in ds if element.VR in ("LO", "PN"))
     assert ds.PatientOrientationCodeSequence[0].CodeMeaning == "recumbent"
     masks = scanned.masks(film)
     rows, columns = np.mgrid[: film.shape[0], : film.shape[1]]

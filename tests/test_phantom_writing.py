@@ -203,6 +203,7 @@ def test_ct_beside_the_film(tmp_path, monkeypatch):
     ("options", "message"),
     [
         ({"count": 0}, "count: 0"),
+        ({"count": 100_001}, "count: 100001, expected 1 to 100000 in a folder"),
         ({"seed": -1}, "0 or more"),
         ({"rows": 3}, "at least 16"),
         ({"columns": 0}, "at least 16"),

@@ -329,6 +329,8 @@ def test_spacing_comes_from_the_film_where_the_measurement_has_none():
             {"film": np.zeros((4, 4)), "masks": np.zeros((8, 4, 5))},
             r"masks are of \(4, 5\), the film of \(4, 4\)",
         ),
+        ({"masks": [[1, 2]]}, r"masks: shape \(1, 2\), expected \(8, rows, columns\)"),
+        ({"spacing": (0, 1)}, r"spacing: \(0, 1\), expected \(row, column\) in mm, both > 0"),
         ({"angles": ("TK",)}, r"angles: \['TK'\], expected some of"),
     ],
 )

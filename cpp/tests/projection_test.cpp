@@ -276,4 +276,27 @@ TEST_CASE("what cannot be projected is refused") {
   check_argument([&] { paint({{ball.mesh(), 1}}, {{}, {1, 0, 1}, {2, 2, 2}}, out, executor, {}); });
   const VoxelField field{out, {160, 200, 2}, {}, {Vector3{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
   check_argument([&] { through(field, lateral(), AlongRay::kSum, out, executor, {}); });
+  std::vector<float> voxels(8);
+  const double nowhere = std::nan("");
+  check_argument([&] {
+    paint({{ball.mesh(), 1}}, {{0, nowhere, 0}, {1, 1, 1}, {2, 2, 2}}, voxels, executor, {});
+  });
+  const VoxelField astray{
+      voxels, {2, 2, 2}, {nowhere, 0, 0}, {Vector3{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+  check_argument([&] { through(astray, lateral(), AlongRay::kSum, out, executor, {}); });
+}
+
+TEST_CASE("a surface far larger than the detector is exact, or refused before numbers overflow") {
+  const Beam fine = lateral(20, 16, 1e-3);
+  const auto slab = [](double half) { return box({-1, -half, -half}, {1, half, half}); };
+  // 875 000 pixels to each side, 7 million samples of silhouettes.
+  for (const float sum : sums_of({slab(700)}, fine)) CHECK(sum == doctest::Approx(2).epsilon(1e-5));
+  for (const float part : silhouette_of({slab(100)}, fine)) CHECK(part == 1);
+  check_argument([&] { silhouette_of({slab(700)}, fine); });
+  check_argument([&] { sums_of({slab(2000)}, fine); });
+  std::vector<float> voxels(8);
+  Executor executor(1);
+  const OwnedMesh large = slab(700);
+  const Grid tiny{{0, 0, 0}, {1e-4, 1e-4, 1e-4}, {2, 2, 2}};
+  check_argument([&] { paint({{large.mesh(), 1}}, tiny, voxels, executor, {}); });
 }

@@ -2,8 +2,10 @@
 
 import functools
 import io
+from pathlib import Path
 from typing import Any
 
+from spinekit import _engine
 from spinekit._core import UnsupportedError
 
 
@@ -46,3 +48,10 @@ def new_figure(what: str, size: tuple[float, float]) -> Any:
     except ImportError as failure:
         raise UnsupportedError(f"{what} needs matplotlib: pip install 'spinekit[jupyter]'") from failure
     return make(figsize=size, layout="constrained")
+
+
+def write_figure(figure: Any, path: Path, **options: Any) -> None:
+    """Write a figure in the format that its name ends in; it appears whole or not at all."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format=path.suffix[1:].lower(), **options)
+    _engine.write_file(path, drawn.getvalue())

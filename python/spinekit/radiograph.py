@@ -36,6 +36,8 @@ class Radiograph:
     notes: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.pixels, np.ndarray):
+            raise ArgumentError(f"pixels: {type(self.pixels).__name__}, expected an array (rows, columns)")
         if self.pixels.ndim != 2 or self.pixels.size == 0:
             raise ArgumentError(f"pixels: shape {self.pixels.shape}, expected (rows, columns)")
         if self.pixels.dtype not in (np.uint8, np.uint16, np.float32):

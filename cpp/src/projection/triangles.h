@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "spinekit/error.h"
+
 namespace spinekit {
 
 // Positions in units of 1 / 256 sample.
@@ -17,7 +19,13 @@ struct FixedPoint {
 
 constexpr std::int64_t kFixed = 256;
 
+// Error(kArgument) for a point that is not finite or lies 2 million samples away: up to there products
+// of differences, two of them added up, have less than 63 bits.
 inline FixedPoint fixed_point(double x, double y) {
+  constexpr double kFarthest = 2e6;
+  if (!(std::abs(x) < kFarthest && std::abs(y) < kFarthest)) {
+    throw_argument("a mesh reaches too far: expected less than 2 million samples");
+  }
   return {std::llround(x * kFixed), std::llround(y * kFixed)};
 }
 

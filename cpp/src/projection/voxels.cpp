@@ -101,6 +101,7 @@ class Interpolator {
     const Vector3 bc = cross(field.axes[1], field.axes[2]);
     const double volume = dot(field.axes[0], bc);
     if (!(std::abs(volume) > 1e-9)) throw_argument("the voxels' axes do not span space");
+    if (!std::isfinite(length(field.origin))) throw_argument("voxels whose place is not finite");
     to_index_ = {(1 / volume) * bc, (1 / volume) * cross(field.axes[2], field.axes[0]),
                  (1 / volume) * cross(field.axes[0], field.axes[1])};
   }

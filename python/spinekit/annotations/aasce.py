@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from spinekit import _engine
 from spinekit._core import ArgumentError, MalformedDataError
 from spinekit.annotations.reading import read_cells, read_numbers, shape_of
 
@@ -69,7 +70,7 @@ def read_aasce(
     assessment using BoostNet, 2017, doi:10.1007/978-3-319-66182-7_15; Accurate Automated Spinal Curvature
     Estimation challenge, https://aasce19.grand-challenge.org.
     """
-    folder = Path(folder)
+    folder = _engine.path_of(folder)
     landmarks = folder / "landmarks.csv"
     if not landmarks.is_file():
         raise MalformedDataError(
@@ -92,7 +93,7 @@ def read_aasce(
     if (folder / "filenames.csv").is_file():
         names = [cells[0].strip() for _, cells in read_cells(folder / "filenames.csv")]
         _same_number("filenames.csv", len(names), count)
-    where = folder if images is None else Path(images)
+    where = folder if images is None else _engine.path_of(images)
     films = []
     for k, row in enumerate(rows):
         image = where / names[k] if names else None

@@ -16,8 +16,8 @@ Points = NDArray[np.float64]
 _LINES = 16
 #: Numbers that are worked on at once, for polygons of any size.
 _MOST_STEPS = 1 << 22
-#: Of an annotation's picture, pixels; no film is larger.
-_MOST_PIXELS = 1 << 28
+#: Of an annotation's picture, in pixels: what DICOM's Rows and Columns can say, and more than any film has.
+_MOST_SIDE, _MOST_PIXELS = 65535, 1 << 26
 
 
 @dataclass(eq=False, repr=False)
@@ -62,7 +62,7 @@ class Annotation:
         ArgumentError
             If no shape is given and that of the picture is not known.
         ResourceError
-            If the shape is larger than any film (2^28 pixels).
+            If the shape is larger than any film: 65535 rows or columns, or 2^26 pixels.
 
         Notes
         -----
@@ -74,9 +74,10 @@ class Annotation:
         rows, columns = rows_columns
         if not (rows > 0 and columns > 0):
             raise ArgumentError(f"shape: {rows_columns}, expected (rows, columns), both > 0")
-        if rows * columns > _MOST_PIXELS:
+        if max(rows, columns) > _MOST_SIDE or rows * columns > _MOST_PIXELS:
             raise ResourceError(
-                f"'{self.source}': a picture of {rows} x {columns}, expected at most 2^28 pixels"
+                f"'{self.source}': a picture of {rows} x {columns}, expected at most {_MOST_SIDE} a side and "
+                "2^26 pixels"
             )
         masks = np.zeros((len(BONES), rows, columns), np.float32)
         for name, outlines in self.polygons.items():
@@ -98,13 +99,14 @@ class Annotation:
 def _paint(mask: NDArray[np.float32], outline: Points, *, inside: bool) -> None:
     """Set what an outline covers, or take it away; in place."""
     rows, columns = mask.shape
-    low = np.clip(np.floor(outline.min(axis=0)).astype(np.int64), 0, (columns, rows))
-    high = np.clip(np.ceil(outline.max(axis=0)).astype(np.int64) + 1, 0, (columns, rows))
+    low = np.clip(np.floor(outline.min(axis=0)), 0, (columns, rows)).astype(np.int64)
+    high = np.clip(np.ceil(outline.max(axis=0)) + 1, 0, (columns, rows)).astype(np.int64)
     width, height = (high - low).tolist()
     if width <= 0 or height <= 0:
         return
     part = mask[low[1] : high[1], low[0] : high[0]]
-    at_once = max(1, _MOST_STEPS // (_LINES * (width + 1)))
+    # A line across may meet every side of the outline.
+    at_once = max(1, _MOST_STEPS // (_LINES * max(width + 1, len(outline))))
     for top in range(0, height, at_once):
         band = part[top : top + at_once]
         covered = _coverage(outline - low - np.array([0, top]), width, len(band))

@@ -1,10 +1,10 @@
 """BUU-LSPINE: lateral films with the ends of eleven endplates."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 
+from spinekit import _engine
 from spinekit._core import MalformedDataError
 from spinekit.annotations.annotation import Annotation
 from spinekit.annotations.reading import image_beside, read_numbers, shape_of
@@ -32,6 +32,8 @@ def read_buu(path: str | os.PathLike[str]) -> Annotation:
     ------
     MalformedDataError
         If rows or values are not so; the message names the row.
+    ResourceError
+        If it cannot be read.
 
     Notes
     -----
@@ -42,7 +44,7 @@ def read_buu(path: str | os.PathLike[str]) -> Annotation:
     Klinwichit et al., BUU-LSPINE: a Thai open lumbar spine dataset for spondylolisthesis detection, 2023,
     doi:10.3390/app13158646.
     """
-    path = Path(path)
+    path = _engine.path_of(path)
     rows = read_numbers(path, (4, 5), "x1,y1,x2,y2[,class]")
     if len(rows) != len(_ROWS):
         frontal = ", as of a frontal film" if len(rows) == len(_ROWS) - 1 else ""

@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from spinekit import _engine
 from spinekit._core import MalformedDataError
 from spinekit.annotations.annotation import Annotation
 from spinekit.annotations.reading import bone_of, known_points, point_of, read_json, set_point, shape_of
+
+#: Polygons count from the corner of the first pixel, we from its centre.
+_CORNER = 0.5
 
 
 def read_coco(
@@ -39,22 +43,26 @@ def read_coco(
     MalformedDataError
         If it is no such file, a point is there twice, or no key point has a name that is known; the message
         names the annotation by its id.
+    ResourceError
+        If it cannot be read.
 
     Notes
     -----
-    Coordinates are taken as they are: 0-indexed, pixel centres at integers.
+    Key points name pixels and are taken as they are; polygons count from the corner of the first pixel, so
+    half a pixel is taken off.
 
     References
     ----------
-    COCO, https://cocodataset.org/#format-data, section 2, keypoint detection.
+    COCO, https://cocodataset.org/#format-data, section 2, keypoint detection. On the half pixel: pycocotools
+    (rleFrPoly), where a picture of w x h is the polygon (0, 0) to (w, h).
     """
-    path = Path(path)
+    path = _engine.path_of(path)
     found = read_json(path)
     categories = {_id(c, "id"): c for c in _dicts(path, found, "categories")}
-    folder = path.parent if images is None else Path(images)
+    folder = path.parent if images is None else _engine.path_of(images)
     made: dict[Any, Annotation] = {}
     for image in _dicts(path, found, "images"):
-        if "id" not in image or not isinstance(image.get("file_name"), str):
+        if _id(image, "id") is None or not isinstance(image.get("file_name"), str):
             raise MalformedDataError(f"'{path.name}': an image without id or file_name: {_brief(image)}")
         if _id(image, "id") in made:
             raise MalformedDataError(f"'{path.name}': two images have the id {image['id']!r}")
@@ -80,7 +88,7 @@ def read_coco(
         if one.get("segmentation"):
             _outline(annotation, one, category, names or {}, where)
     if there and not understood:
-        called = [name for c in categories.values() for name in c.get("keypoints", [])][:6]
+        called = [name for c in categories.values() for name in c.get("keypoints") or []][:6]
         raise MalformedDataError(
             f"'{path.name}': no key point has a name that is known: {called}, expected names "
             f"{known_points()}; names= can say which is which"
@@ -150,11 +158,12 @@ def _outline(
         what = "run-length mask" if isinstance(one["segmentation"], dict) else "outline"
         annotation.notes.setdefault("not read", []).append(f"{what} of {category.get('name')!r}")
         return
-    for part in one["segmentation"]:
+    parts = one["segmentation"]
+    for part in parts if isinstance(parts, list) else [parts]:
         try:
             numbers = np.array(part, np.float64)
         except (TypeError, ValueError):
             numbers = np.empty(0)
         if numbers.ndim != 1 or len(numbers) < 6 or len(numbers) % 2 or not np.isfinite(numbers).all():
             raise MalformedDataError(f"{where}: a polygon that is no list of at least 3 pairs of numbers")
-        annotation.polygons.setdefault(bone, []).append(numbers.reshape(-1, 2))
+        annotation.polygons.setdefault(bone, []).append(numbers.reshape(-1, 2) - _CORNER)

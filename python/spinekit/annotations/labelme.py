@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from spinekit import _engine
 from spinekit._core import ArgumentError, MalformedDataError
 from spinekit.annotations.annotation import Annotation, Points
 from spinekit.annotations.contours import area, outlines, simplified
@@ -41,6 +42,8 @@ def read_labelme(path: str | os.PathLike[str], *, names: Mapping[str, str] | Non
     ------
     MalformedDataError
         If it is no such file; the message names the shape, counted from 1, and what was expected.
+    ResourceError
+        If it cannot be read.
 
     Notes
     -----
@@ -52,7 +55,7 @@ def read_labelme(path: str | os.PathLike[str], *, names: Mapping[str, str] | Non
     ----------
     labelme, https://github.com/wkentaro/labelme, labelme/label_file.py and examples.
     """
-    path = Path(path)
+    path = _engine.path_of(path)
     found = read_json(path)
     shapes = found.get("shapes")
     if not isinstance(shapes, list):
@@ -156,12 +159,14 @@ def write_labelme(
     ------
     ArgumentError
         If there is neither shape nor masks, or masks have another shape.
+    ResourceError
+        If it cannot be written.
 
     Notes
     -----
     `read_labelme` gives the same back: points to rounding, masks to the tolerance.
     """
-    path = Path(path)
+    path = _engine.path_of(path)
     shapes: list[dict[str, Any]] = []
     if masks is not None:
         masks = np.asarray(masks)
@@ -185,12 +190,7 @@ def write_labelme(
         "imageHeight": int(shape[0]),
         "imageWidth": int(shape[1]),
     }
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(json.dumps(written, indent=1) + "\n", "utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    _engine.write_file(path, (json.dumps(written, indent=1) + "\n").encode())
 
 
 def _record(label: str, kind: str, points: Points, *, hole: bool = False) -> dict[str, Any]:

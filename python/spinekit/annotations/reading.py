@@ -1,6 +1,7 @@
 """What the readers share: names of points and bones, JSON and CSV whose errors say where, pictures' sizes."""
 
 import csv
+import io
 import json
 import math
 import re
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from spinekit import _engine
 from spinekit._core import MalformedDataError
 from spinekit.annotations.annotation import Points
 from spinekit.measurement.landmarks import BONES, CORNERS, VERTEBRAE, Landmarks
@@ -95,16 +97,17 @@ def set_point(landmarks: Landmarks, place: tuple[str, int], point: Points, where
 
 def read_json(path: Path) -> dict[str, Any]:
     """Return a file's JSON object."""
+    text = _text_of(path, "JSON")
     try:
-        found = json.loads(path.read_text("utf-8-sig"))
-    except UnicodeDecodeError as failure:
-        raise MalformedDataError(f"'{path.name}': not UTF-8 at byte {failure.start}, expected JSON") from None
+        found = json.loads(text)
     except json.JSONDecodeError as failure:
         raise MalformedDataError(
             f"'{path.name}', line {failure.lineno}, column {failure.colno}: no JSON: {failure.msg}"
         ) from None
     except RecursionError:
         raise MalformedDataError(f"'{path.name}': nested too deeply") from None
+    except ValueError as failure:  # a whole number of thousands of digits
+        raise MalformedDataError(f"'{path.name}': no JSON: {failure}") from None
     if not isinstance(found, dict):
         raise MalformedDataError(f"'{path.name}': {type(found).__name__}, expected a JSON object")
     return found
@@ -134,7 +137,7 @@ def read_numbers(path: Path, columns: tuple[int, ...], what: str) -> list[list[f
                 value = float(cell)
             except ValueError:
                 value = math.nan
-            if not math.isfinite(value):
+            if not math.isfinite(value) or "_" in cell:  # Python reads 1_0 as a number
                 raise MalformedDataError(
                     f"'{path.name}', row {number}, value {k + 1}: {cell.strip()!r}, expected a number: {what}"
                 )
@@ -145,14 +148,20 @@ def read_numbers(path: Path, columns: tuple[int, ...], what: str) -> list[list[f
 
 def read_cells(path: Path) -> list[tuple[int, list[str]]]:
     """Return the rows of a CSV file with their line numbers, without empty ones."""
+    reader = csv.reader(io.StringIO(_text_of(path, "CSV"), newline=""))
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
-    except UnicodeDecodeError as failure:
-        raise MalformedDataError(f"'{path.name}': not UTF-8 at byte {failure.start}, expected CSV") from None
+        return [(reader.line_num, cells) for cells in reader if any(cell.strip() for cell in cells)]
     except csv.Error as failure:
         raise MalformedDataError(f"'{path.name}': no CSV: {failure}") from None
+
+
+def _text_of(path: Path, expected: str) -> str:
+    try:
+        return _engine.read_file(path).decode("utf-8-sig")
+    except UnicodeDecodeError as failure:
+        raise MalformedDataError(
+            f"'{path.name}': not UTF-8 at byte {failure.start}, expected {expected}"
+        ) from None
 
 
 def image_beside(path: Path) -> Path | None:

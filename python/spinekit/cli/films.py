@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 import spinekit as sk
+from spinekit._figures import write_figure
 from spinekit.cli.commands import FAILED, OK, Commands, print_json, worker_options
 
 
@@ -163,14 +164,11 @@ def _agreement(options: argparse.Namespace) -> int:
         by=options.by,
         names=options.names,
     )
-    try:
-        if options.out is not None:
-            writers = {".csv": found.to_csv, ".json": found.to_json, ".html": found.to_html}
-            writers[Path(options.out).suffix.lower()](Path(options.out).expanduser())
-        if options.plot is not None:
-            found.plot().savefig(Path(options.plot).expanduser())
-    except OSError as failure:
-        raise sk.ResourceError(f"'{failure.filename}' cannot be written: {failure.strerror}") from failure
+    if options.out is not None:
+        writers = {".csv": found.to_csv, ".json": found.to_json, ".html": found.to_html}
+        writers[Path(options.out).suffix.lower()](options.out)
+    if options.plot is not None:
+        write_figure(found.plot(), Path(options.plot).expanduser())
     if options.json:
         print_json(found.to_dict())
     else:

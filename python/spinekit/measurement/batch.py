@@ -16,7 +16,7 @@ from typing import Any
 
 from spinekit import _core, _engine
 from spinekit._core import ArgumentError, SpinekitError
-from spinekit._figures import new_figure
+from spinekit._figures import new_figure, write_figure
 from spinekit._progress import Progress
 from spinekit.measurement.films import find_film, read_film
 from spinekit.measurement.landmarks import BONES
@@ -302,15 +302,12 @@ class _Job:
         return None if case.film is None or not self._pictures else read_film(case.film)
 
     def _draw(self, target: Path, par: Measurement, film: Radiograph | None, case: Case) -> None:
-        drawn = io.BytesIO()
-        with self._drawing:
-            figure = par.plot(film, case.masks)
-            figure.savefig(drawn, format=target.suffix[1:].lower(), dpi=150)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as failure:
             raise _engine.os_error(target.parent, "cannot be created", failure) from failure
-        _engine.write_file(target, drawn.getvalue())
+        with self._drawing:
+            write_figure(par.plot(film, case.masks), target, dpi=150)
 
 
 def _row(par: Measurement) -> dict[str, str]:

@@ -75,6 +75,7 @@ def plot(
     perpendiculars of the endplates of L1 and S1, behind the spine.
     """
     pixels = film.pixels if isinstance(film, Radiograph) else None if film is None else np.asarray(film)
+    masks = None if masks is None else np.asarray(masks)
     shape = _shape(pixels, masks)
     unknown = set(angles) - set(COLOURS)
     if unknown:
@@ -84,6 +85,8 @@ def plot(
     if spacing is None and isinstance(film, Radiograph):
         spacing = film.spacing
     row, column = spacing or (1.0, 1.0)
+    if not (0 < row < math.inf and 0 < column < math.inf):
+        raise ArgumentError(f"spacing: {spacing}, expected (row, column) in mm, both > 0")
     scale = np.array([column, row]) / row  # of a point, to square units of a row's height
     points = _in_units(measurement.landmarks, scale)
     extent = _extent(shape, points, scale)
@@ -96,7 +99,7 @@ def plot(
     sheet = Sheet(axes, scale, measurement.facing == "right", _length(points), extent)
     sheet.prepare(pixels)
     if masks is not None:
-        _outlines(sheet, np.asarray(masks))
+        _outlines(sheet, masks)
     _bones(sheet, points)
     if discs:
         _discs(sheet, points, measurement)

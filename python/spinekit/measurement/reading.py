@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import math
 import os
 import zipfile
 import zlib
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit import _engine
-from spinekit._core import ArgumentError, MalformedDataError, ResourceError
+from spinekit._core import ArgumentError, MalformedDataError, ResourceError, SpinekitError
 from spinekit.measurement.landmarks import BONES, VERTEBRAE, Landmarks
 
 Masks = NDArray[Any]
@@ -23,8 +24,8 @@ _PICTURES = (".png", ".tif", ".tiff", ".bmp")
 _PAGES = (".tif", ".tiff")
 #: What holds a case by itself.
 FILES = (".npy", ".npz", ".json", *_PAGES)
-#: Of eight masks together, pixels; eight films of the largest detectors are a tenth of it.
-_MOST_PIXELS = 1 << 30
+#: Of eight masks together, pixels: films of 8192 x 8192, some times those of the largest detectors.
+_MOST_PIXELS = 1 << 29
 
 
 @dataclass(eq=False)
@@ -171,34 +172,72 @@ def _from_npy(path: Path) -> Case:
 
 def _from_archive(path: Path) -> Case:
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            if sum(entry.file_size for entry in archive.zip.infolist()) > 8 * _MOST_PIXELS:
-                raise ResourceError(f"'{path}': unpacks to more than 8 GB, expected the masks of a film")
-            names = [name for name in archive.files if name != "spacing"]
+        with zipfile.ZipFile(path) as archive:
+            entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
+            names = [name for name in entries if name != "spacing"]
             if "masks" not in names and len(names) != 1:
                 raise MalformedDataError(f"'{path}' holds {names}, expected an array called 'masks'")
-            masks = archive["masks" if "masks" in names else names[0]]
-            spacing = archive["spacing"] if "spacing" in archive.files else None
-    except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as failure:
-        if isinstance(failure, MalformedDataError):
+            masks = _unpacked(archive, entries["masks" if "masks" in names else names[0]], path)
+            spacing = _unpacked(archive, entries["spacing"], path, (2,)) if "spacing" in entries else None
+    # RuntimeError: encrypted. NotImplementedError: packed in a way that Python does not know.
+    except (
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+        EOFError,
+        RuntimeError,
+        NotImplementedError,
+    ) as failure:
+        if isinstance(failure, SpinekitError):
             raise
         raise MalformedDataError(f"'{path}': no archive of NumPy: {failure}") from failure
     if spacing is None:
         return Case(_array(masks, path))
-    if spacing.shape != (2,) or spacing.dtype.kind not in "iuf" or not (spacing > 0).all():
+    if spacing.dtype.kind not in "iuf" or not ((spacing > 0) & (spacing < math.inf)).all():
         raise MalformedDataError(f"'{path}': spacing is {spacing}, expected (row, column) in mm, both > 0")
     row, column = spacing.tolist()
     return Case(_array(masks, path), spacing=(float(row), float(column)))
 
 
+def _unpacked(
+    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, expected: tuple[int, ...] | None = None
+) -> Any:
+    """Return an array of an archive, of which little may be much: its header is judged first."""
+    with archive.open(entry) as file:
+        version = np.lib.format.read_magic(file)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read is None:
+            raise MalformedDataError(f"'{path}': {entry.filename} is of version {version}, expected numbers")
+        shape, _, dtype = read(file)
+    if expected is None:
+        _check_shape(shape, path)
+    elif shape != expected:
+        raise MalformedDataError(f"'{path}': {entry.filename} of shape {shape}, expected {expected}")
+    if dtype.itemsize > 8:
+        raise MalformedDataError(
+            f"'{path}': {entry.filename} of {dtype}, expected numbers of 8 bytes at most"
+        )
+    with archive.open(entry) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _check_shape(shape: tuple[int, ...], path: Path) -> None:
+    if len(shape) != 3 or shape[0] != len(BONES) or 0 in shape:
+        raise MalformedDataError(
+            f"'{path}': shape {shape}, expected ({len(BONES)}, rows, columns): {', '.join(BONES)}"
+        )
+    if math.prod(shape) > _MOST_PIXELS:
+        raise ResourceError(
+            f"'{path}': shape {shape}, expected at most 2^29 values, as of 8192 x 8192 pixels"
+        )
+
+
 def _array(found: Any, path: Path) -> Masks:
     """Return an array as `measure` takes it."""
-    if found.ndim != 3 or len(found) != len(BONES) or 0 in found.shape:
-        raise MalformedDataError(
-            f"'{path}': shape {found.shape}, expected ({len(BONES)}, rows, columns): {', '.join(BONES)}"
-        )
-    if found.size > _MOST_PIXELS:
-        raise ResourceError(f"'{path}': shape {found.shape}, expected at most 2^30 values")
+    _check_shape(found.shape, path)
     if found.dtype in (np.bool_, np.uint8):
         return np.array(found, order="C")
     if found.dtype.kind == "f":
@@ -256,9 +295,11 @@ def _pages(path: Path, count: int) -> list[Masks]:
             held = getattr(opened, "n_frames", 1)
             if held != count:
                 raise MalformedDataError(f"'{path}': {held} pages, expected {count}")
-            if opened.width * opened.height * len(BONES) > _MOST_PIXELS:
-                raise ResourceError(f"'{path}': {opened.height} x {opened.width} pixels, expected a film")
-            return [_grey(page, path) for page in ImageSequence.Iterator(opened)]
+            pages = []
+            for page in ImageSequence.Iterator(opened):  # each may have a size of its own
+                _check_shape((len(BONES), page.height, page.width), path)
+                pages.append(_grey(page, path))
+            return pages
     except (UnidentifiedImageError, SyntaxError, EOFError) as failure:
         raise MalformedDataError(f"'{path}': no picture: {failure}") from failure
     except Image.DecompressionBombError as failure:

@@ -2,6 +2,7 @@
 
 import csv
 import html
+import io
 import math
 import os
 from collections.abc import Iterator
@@ -216,7 +217,7 @@ class Measurement:
         Raises
         ------
         ArgumentError
-            If film and masks have different shapes, or an angle is unknown.
+            If film and masks have different shapes, an angle is unknown, or the spacing is not positive.
         UnsupportedError
             If matplotlib is not installed.
 
@@ -269,19 +270,14 @@ class Measurement:
         def cell(value: float) -> str:
             return "" if math.isnan(value) else repr(value)
 
-        target = _engine.path_of(path)
-        try:
-            with target.open("w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                writer.writerow(["name", "value", "low", "high", "unit", "reason"])
-                for name, value in self.values.items():
-                    low, high = self.intervals.get(name, (math.nan, math.nan))
-                    unit = self._unit(name)
-                    writer.writerow(
-                        [name, cell(value), cell(low), cell(high), unit, self.reasons.get(name, "")]
-                    )
-        except OSError as failure:
-            raise _engine.os_error(target, "cannot be written", failure) from failure
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(["name", "value", "low", "high", "unit", "reason"])
+        for name, value in self.values.items():
+            low, high = self.intervals.get(name, (math.nan, math.nan))
+            reason = self.reasons.get(name, "")
+            writer.writerow([name, cell(value), cell(low), cell(high), self._unit(name), reason])
+        _engine.write_file(_engine.path_of(path), text.getvalue().encode())
 
     def __str__(self) -> str:
         lines = [f"{title:<{_WIDTH}} {value:>9} {note}".rstrip() for title, value, note in self._rows()]

@@ -271,6 +271,7 @@ def _film_dataset(
             "Computed from a CT.",
         )
         ds.StudyInstanceUID, ds.StudyDescription = uid_of("study", key), "FILM COMPUTED FROM CT"
+        ds.SeriesDescription, ds.ManufacturerModelName = "COMPUTED LATERAL FILM", "projected CT"
     ds.BurnedInAnnotation = "YES" if getattr(film.notes.get("exposure"), "text", False) else "NO"
     ds.DerivationDescription = f"Ray sums: {film.source or 'a phantom'}; {_engine.SOFTWARE}"
     return ds

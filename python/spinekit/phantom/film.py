@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from spinekit.phantom.dicom import Photometric
 
 Image = NDArray[np.float32]
+Levels = tuple[float, float]
 _MOST = 4095
 #: What clinics write on lateral films.
 STANDING = ("LATERAL  STANDING", "L-SPINE LAT", "LWS seitl. stehend", "RACHIS LOMBAIRE PROFIL")
@@ -49,8 +50,11 @@ class Exposure:
     text: bool = True
 
     def __post_init__(self) -> None:
-        if not self.photons > 0 or min(self.scatter, self.blur_mm, self.detail, self.texture) < 0:
-            raise ArgumentError(f"{self}: photons must be positive, the other numbers not negative")
+        numbers = (self.photons, self.scatter, self.blur_mm, self.detail, self.texture)
+        if not (self.photons > 0 and all(0 <= number < np.inf for number in numbers)):
+            raise ArgumentError(
+                f"{self}: photons must be positive, the other numbers finite and not negative"
+            )
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> "Exposure":
@@ -172,8 +176,10 @@ def develop(
     view: View,
     rng: np.random.Generator,
     exposure: Exposure,
+    *,
     words: Sequence[str] = STANDING,
-) -> NDArray[np.uint16]:
+    levels: Levels | None = None,
+) -> tuple[NDArray[np.uint16], Levels]:
     """Make a film of line integrals.
 
     Parameters
@@ -183,10 +189,12 @@ def develop(
     rng : of the noise, the collimation and the text
     exposure : how
     words : one of them is burnt in at the lower edge
+    levels : processed values that become dark and bright; None takes them from the patient's own
 
     Returns
     -------
     pixels : shape (rows, columns), uint16, 0 to 4095; dense is bright
+    levels : those that were taken
     """
     from scipy import ndimage  # noqa: PLC0415 - scipy takes long to import
 
@@ -208,10 +216,12 @@ def develop(
     held = ndimage.gaussian_filter(held, (22 / row / step, 22 / column / step), mode="nearest")
     coarse = _enlarged(held, raw.shape)
     shown = 0.55 * coarse + exposure.detail * (raw - coarse)
-    some = shown[::3, ::3]
-    body = some[raw[::3, ::3] > 1.5]
-    low, high = np.quantile(body if body.size else some, (0.02, 0.995))
-    level = (shown - low) / max(float(high - low), 1e-6)
+    if levels is None:
+        some = shown[::3, ::3]
+        body = some[raw[::3, ::3] > 1.5]
+        low, high = np.quantile(body if body.size else some, (0.02, 0.995))
+        levels = float(low), float(high)
+    level = (shown - levels[0]) / max(levels[1] - levels[0], 1e-6)
     pixels = np.clip(0.08 + 0.86 * level, 0, 1)
     field = np.ones(pixels.shape, bool)
     if exposure.collimation:
@@ -219,7 +229,7 @@ def develop(
         pixels = np.where(field, pixels, 0)
     if exposure.text:
         _burn_text(pixels, rng, view.facing, words)
-    return np.asarray(np.round(_MOST * pixels), np.uint16)
+    return np.asarray(np.round(_MOST * pixels), np.uint16), levels
 
 
 def _field(view: View, rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -256,18 +266,20 @@ def expose(
     *,
     seed: int,
     exposure: Exposure | None = None,
+    levels: Levels | None = None,
     workers: int | None = None,
 ) -> PhantomFilm:
-    """Take a film of tissues: the same for the same seed, with and without metal among them."""
+    """Take a film of tissues; with metal among them the same but for it, given the `levels` without."""
     if exposure is None:
         exposure = Exposure.random(np.random.default_rng([seed, 3]))
     integrals = line_integrals(tissues, view, np.random.default_rng([seed, 4]), exposure.texture, workers)
-    pixels = develop(integrals, view, np.random.default_rng([seed, 5]), exposure)
+    rng = np.random.default_rng([seed, 5])
+    pixels, levels = develop(integrals, view, rng, exposure, levels=levels)
     return PhantomFilm(
         pixels,
         view.spacing,
         "phantom",
         f"phantom, seed {seed}",
-        {"exposure": exposure, "facing": view.facing, "seed": seed},
+        {"exposure": exposure, "levels": levels, "facing": view.facing, "seed": seed},
         view=view,
     )

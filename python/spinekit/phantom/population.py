@@ -85,6 +85,11 @@ class Person:
         return wedges
 
     def __post_init__(self) -> None:
+        for one in fields(self):
+            if one.name != "sex" and not np.all(np.isfinite(getattr(self, one.name))):
+                raise ArgumentError(
+                    f"a person's {one.name}: {getattr(self, one.name)}, expected finite numbers"
+                )
         lengths = (self.depths, self.widths, self.posterior_heights, self.disc_heights)
         if any(not np.all(np.asarray(values) > 0) for values in lengths):
             raise ArgumentError("a person's depths, widths and heights must be positive, in mm")

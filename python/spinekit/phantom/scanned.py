@@ -1,16 +1,16 @@
 """Films of real people whose CT and vertebra labels are there: the same rays, through voxels."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from spinekit import _core, _engine
+from spinekit import _engine
 from spinekit._core import ArgumentError
 from spinekit.measurement.landmarks import BONES
 from spinekit.phantom.ct import PHANTOM_LABELS, PhantomCT
+from spinekit.phantom.fields import Field
 from spinekit.phantom.film import LYING, Exposure, PhantomFilm, develop
 from spinekit.phantom.seeds import checked_seed
 from spinekit.phantom.tissues import attenuation_of
@@ -29,46 +29,9 @@ _BEYOND = 70.0
 _SMOOTH = 0.7
 _AROUND = 3
 _LEAST_VOXELS = 8
-
-
-@dataclass(eq=False)
-class _Field:
-    """Voxels in space.
-
-    Attributes
-    ----------
-    values : shape (k, j, i)
-    lps : shape (4, 4); (k, j, i, 1) to LPS, mm
-    """
-
-    values: NDArray[Any]
-    lps: NDArray[np.float64]
-
-    def moved(self, way: ArrayLike) -> "_Field":
-        """Return the same voxels elsewhere."""
-        lps = self.lps.copy()
-        lps[:3, 3] += np.asarray(way, np.float64)
-        return _Field(self.values, lps)
-
-    def part(self, low: ArrayLike, high: ArrayLike) -> "_Field":
-        """Return the voxels from `low` up to `high`; beyond its ends the field goes on as it ends."""
-        parts = [
-            np.clip(np.arange(first, end), 0, size - 1)
-            for first, end, size in zip(np.asarray(low), np.asarray(high), self.values.shape, strict=True)
-        ]
-        lps = self.lps.copy()
-        lps[:3, 3] += lps[:3, :3] @ np.asarray(low, np.float64)
-        return _Field(self.values[np.ix_(*parts)], lps)
-
-    def points(self, indices: NDArray[Any]) -> NDArray[np.float64]:
-        """Return where voxels, shape (n, 3), lie."""
-        return np.asarray(indices @ self.lps[:3, :3].T + self.lps[:3, 3], np.float64)
-
-    def through(self, view: View, *, most: bool, executor: _core.Executor) -> NDArray[np.float32]:
-        """Return integrals or greatest values along a view's rays."""
-        values = np.ascontiguousarray(self.values, np.float32)
-        axes = [tuple(self.lps[:3, axis]) for axis in (2, 1, 0)]
-        return _core.through(values, tuple(self.lps[:3, 3]), axes, view.beam, most, executor)
+#: Sides of a voxel, mm, that a scanner of patients can have made, and voxels that rays go through at most.
+_LEAST_SIDE, _MOST_SIDE = 0.02, 50.0
+_MOST_VOXELS = 1 << 29
 
 
 def from_ct(
@@ -100,8 +63,9 @@ def from_ct(
     Raises
     ------
     ArgumentError
-        If it is not known where a volume lies, labels are no whole numbers or hold none of the bones, or
-        shapes do not fit.
+        If it is not known where a volume lies, its voxels have sides that none has (0.02 to 50 mm), the CT
+        has values that are not finite, labels are no whole numbers, hold none of the bones or lie elsewhere
+        than the CT, or shapes do not fit.
     SpinekitError
         If a volume cannot be read.
 
@@ -133,15 +97,19 @@ def from_ct(
     if isinstance(labels, np.ndarray) and affine is None:
         if labels.shape != voxels.values.shape:
             raise ArgumentError(f"labels: shape {labels.shape}, expected the CT's {voxels.values.shape}")
-        marked = _Field(labels, voxels.lps)
+        marked = Field(labels, voxels.lps)
     else:
         marked = _field_of(labels, "labels", affine, count)
     bones = _bones(marked, TOTAL_SEGMENTATOR if numbers is None else numbers)
+    if not any(voxels.holds(bone.middle()) for bone in bones.values()):
+        raise ArgumentError(
+            "labels: every bone lies outside the CT; expected labels of this CT, in its space"
+        )
     source = "a phantom's CT" if isinstance(ct, PhantomCT) else "a CT"
     return ScannedSpine(voxels, bones, source, plane=0.0 if isinstance(ct, PhantomCT) else None)
 
 
-def _field_of(source: Any, name: str, affine: ArrayLike | None, workers: int) -> _Field:
+def _field_of(source: Any, name: str, affine: ArrayLike | None, workers: int) -> Field:
     from spinekit.volumes import Volume, open_volume  # noqa: PLC0415 - only where it is needed
 
     if isinstance(source, np.ndarray):
@@ -163,7 +131,7 @@ def _field_of(source: Any, name: str, affine: ArrayLike | None, workers: int) ->
             volume.close()
 
 
-def _checked(values: NDArray[Any], lps: NDArray[np.float64] | None, name: str) -> _Field:
+def _checked(values: NDArray[Any], lps: NDArray[np.float64] | None, name: str) -> Field:
     if values.ndim != 3 or min(values.shape) < 2:
         raise ArgumentError(
             f"{name}: shape {values.shape}, expected (slices, rows, columns), 2 or more of each"
@@ -172,10 +140,16 @@ def _checked(values: NDArray[Any], lps: NDArray[np.float64] | None, name: str) -
         raise ArgumentError(f"{name}: it is not known where it lies in the patient")
     if not abs(np.linalg.det(lps[:3, :3])) > 1e-9:
         raise ArgumentError(f"{name}: its affine is singular")
-    return _Field(values, np.asarray(lps, np.float64))
+    sides = np.sqrt((lps[:3, :3] ** 2).sum(0))
+    if not (sides.min() >= _LEAST_SIDE and sides.max() <= _MOST_SIDE):
+        raise ArgumentError(
+            f"{name}: voxels of {' x '.join(f'{side:.3g}' for side in sides)} mm, expected sides of "
+            f"{_LEAST_SIDE} to {_MOST_SIDE:g} mm; is the affine in mm?"
+        )
+    return Field(values, np.asarray(lps, np.float64))
 
 
-def _bones(marked: _Field, numbers: Numbers) -> dict[str, _Field]:
+def _bones(marked: Field, numbers: Numbers) -> dict[str, Field]:
     """Return the voxels of each bone that is there, 0 or 1, with some around it."""
     unknown = set(numbers) - set(BONES)
     if unknown:
@@ -203,7 +177,7 @@ def _bones(marked: _Field, numbers: Numbers) -> dict[str, _Field]:
         box = np.pad(inside[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], _AROUND)
         lps = marked.lps.copy()
         lps[:3, 3] += lps[:3, :3] @ (np.array(low, np.float64) - _AROUND)
-        found[name] = _Field(box, lps)
+        found[name] = Field(box, lps)
     if not found:
         there = ", ".join(map(str, np.unique(values)[:20]))
         raise ArgumentError(f"labels: none of the bones is there; numbers found: {there}; see label_numbers")
@@ -219,7 +193,7 @@ class ScannedSpine:
     """
 
     def __init__(
-        self, voxels: _Field, bones: dict[str, _Field], source: str, *, plane: float | None = None
+        self, voxels: Field, bones: dict[str, Field], source: str, *, plane: float | None = None
     ) -> None:
         points = {name: bone.points(np.argwhere(bone.values)) for name, bone in bones.items()}
         everything = np.concatenate(list(points.values()))
@@ -227,7 +201,7 @@ class ScannedSpine:
         middle = [-float(np.median(everything[:, 0])) if plane is None else -plane, 0.0, 0.0]
         self._around = np.stack([everything.min(0), everything.max(0)]) + middle
         self._labelled = {name: bone.moved(middle) for name, bone in bones.items()}
-        self._smooth: dict[str, _Field] = {}
+        self._smooth: dict[str, Field] = {}
         self._attenuation = _attenuation(voxels.moved(middle), self._around)
         self._source = source
         self._real = plane is None
@@ -315,13 +289,20 @@ class ScannedSpine:
         if exposure is None:
             exposure = Exposure.random(np.random.default_rng([checked_seed(seed), 3]))
         integrals = self.line_integrals(view, workers=workers)
-        pixels = develop(integrals, view, np.random.default_rng([checked_seed(seed), 5]), exposure, LYING)
+        rng = np.random.default_rng([checked_seed(seed), 5])
+        pixels, levels = develop(integrals, view, rng, exposure, words=LYING)
         return PhantomFilm(
             pixels,
             view.spacing,
             "phantom",
             f"{self._source}, seed {seed}",
-            {"exposure": exposure, "facing": view.facing, "posture": "recumbent", "real": self._real},
+            {
+                "exposure": exposure,
+                "levels": levels,
+                "facing": view.facing,
+                "posture": "recumbent",
+                "real": self._real,
+            },
             view=view,
         )
 
@@ -359,20 +340,20 @@ class ScannedSpine:
                 masks[place] = np.clip(0.5 + (most - 0.5) / np.maximum(slope, 1e-4), 0, 1)
         return masks
 
-    def _smoothed(self, name: str) -> _Field:
+    def _smoothed(self, name: str) -> Field:
         if name not in self._smooth:
             from scipy import ndimage  # noqa: PLC0415 - slow to import
 
             bone = self._labelled[name]
             values = ndimage.gaussian_filter(bone.values.astype(np.float32), _SMOOTH)
-            self._smooth[name] = _Field(values, bone.lps)
+            self._smooth[name] = Field(values, bone.lps)
         return self._smooth[name]
 
     def __repr__(self) -> str:
         return f"<ScannedSpine: {self._source}, {', '.join(self.bones)}>"
 
 
-def _attenuation(voxels: _Field, around: NDArray[np.float64]) -> _Field:
+def _attenuation(voxels: Field, around: NDArray[np.float64]) -> Field:
     """Return the coefficients of what rays to the bones may meet."""
     upright = int(np.argmax(np.abs(voxels.lps[2, :3])))
     step = float(voxels.lps[2, upright])
@@ -384,7 +365,11 @@ def _attenuation(voxels: _Field, around: NDArray[np.float64]) -> _Field:
     base = float(voxels.points(middle[None])[0, 2])
     ends = sorted((z - base) / step for z in (around[0, 2] - _BEYOND, around[1, 2] + _BEYOND))
     low[upright], high[upright] = int(np.floor(ends[0])), int(np.ceil(ends[1])) + 1
+    if (count := np.prod(high - low, dtype=np.int64)) > _MOST_VOXELS:
+        raise ArgumentError(f"ct: {count} voxels around the bones, expected at most 2^29; use a coarser CT")
     part = voxels.part(low, high)
     hounsfield = part.values.astype(np.float32)
+    if not np.isfinite(hounsfield).all():
+        raise ArgumentError("ct: values that are not finite, expected HU")
     values = np.where(hounsfield < _AIR_HU, 0, attenuation_of(hounsfield)).astype(np.float32)
-    return _Field(values, part.lps)
+    return Field(values, part.lps)

@@ -129,7 +129,7 @@ class Spine:
             facing=facing,
             tilt=tilt,
             aspect=aspect,
-            source_to_detector=source_to_detector or distance,
+            source_to_detector=distance if source_to_detector is None else source_to_detector,
             plane_to_detector=float(rng.uniform(200, 300)),
             central=(float(s1[1] + centring[0]), float(s1[2] + centring[1])),
             spacing=spacing,
@@ -160,7 +160,8 @@ class Spine:
         Returns
         -------
         film : pixels uint16 of 12 bits, dense bone bright; spacing in mm in the midsagittal plane. With
-            implants it has `implant_mask`, and the same film `without_implants`.
+            implants it has `implant_mask`, and the same film `without_implants`: far from metal they differ
+            by little more than scatter.
         """
         view = self.view(rows, columns, facing=facing, tilt=tilt, aspect=aspect, spacing=spacing)
         film = expose(self.tissues, view, seed=self.seed, exposure=exposure, workers=workers)
@@ -168,7 +169,9 @@ class Spine:
         if not implants:
             return film
         tissues = [*self.tissues, *self.implants]
-        operated = expose(tissues, view, seed=self.seed, exposure=exposure, workers=workers)
+        # Levels found again would make all of the film darker beside so much white.
+        levels = film.notes["levels"]
+        operated = expose(tissues, view, seed=self.seed, exposure=exposure, levels=levels, workers=workers)
         operated.notes["person"] = self.person
         executor = _engine.executor(_engine.worker_count(workers))
         metal = [tissue.surface.engine for tissue in self.implants]

@@ -10,6 +10,9 @@ from spinekit._core import ArgumentError
 
 Points = NDArray[np.float64]
 
+#: Pixels of a film; its eight masks then take 2 GB, and no detector has as many.
+_MOST_PIXELS = 1 << 26
+
 
 @dataclass(frozen=True)
 class View:
@@ -72,13 +75,15 @@ def lateral(
     """
     if rows < 16 or columns < 16:
         raise ArgumentError(f"{rows} rows x {columns} columns: expected at least 16 of each")
+    if rows * columns > _MOST_PIXELS:
+        raise ArgumentError(f"{rows} rows x {columns} columns: expected at most 2^26 pixels, as 8192 x 8192")
     if not 0 < aspect < np.inf:
         raise ArgumentError(f"aspect: {aspect}, expected > 0")
     if not np.isfinite(tilt):
         raise ArgumentError(f"tilt: {tilt}, expected degrees")
     if facing not in ("left", "right"):
         raise ArgumentError(f"facing is {facing!r}, expected 'left' or 'right'")
-    if not 0 < plane_to_detector < source_to_detector:
+    if not 0 < plane_to_detector < source_to_detector < np.inf:
         raise ArgumentError("the patient must stand between source and detector")
     above, below, front, behind = margins
     low, high = around[:, 1:].min(0), around[:, 1:].max(0)

@@ -24,7 +24,8 @@ INDEX_NAME = "phantoms.csv"
 JOURNAL_NAME = "spinekit-phantoms.jsonl"
 
 MaskFormat = Literal["png", "tiff", "npz"]
-_MOST_COUNT = 10_000_000
+#: Of phantoms in a folder: their rows, 8 kB each, are in memory until the index is written.
+_MOST_COUNT = 100_000
 
 
 @dataclass
@@ -158,7 +159,7 @@ def write(
 
 def _check(wishes: Wishes, count: int, seed: int) -> None:
     if not 1 <= count <= _MOST_COUNT:
-        raise ArgumentError(f"count: {count}, expected 1 to {_MOST_COUNT}")
+        raise ArgumentError(f"count: {count}, expected 1 to {_MOST_COUNT} in a folder")
     if seed < 0:
         raise ArgumentError(f"seed: {seed}, expected 0 or more")
     if not 0 <= wishes.implants <= 1:

@@ -96,7 +96,8 @@ def _number(cell: Any) -> float | None:
             value = float(text)
         except ValueError:
             return None
-        return value if math.isfinite(value) else None
+        # Python reads 1_000 as a number, which no table means.
+        return value if math.isfinite(value) and "_" not in text else None
     if isinstance(cell, (bool, np.bool_)):
         return None
     try:

@@ -9,15 +9,15 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit import _core
+from spinekit import _core, _engine
 from spinekit._core import ArgumentError
 from spinekit.raters.reliability import UNDEFINED, Estimate
+from spinekit.report import plain_values
 
 Values = NDArray[np.float64]
 _NOTHING = "\N{EN DASH}"
@@ -129,15 +129,17 @@ class Agreement:
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write raters, notes and records."""
-        Path(path).write_text(json.dumps(self.to_dict(), indent=1) + "\n", "utf-8")
+        text = json.dumps(plain_values(self.to_dict()), indent=1) + "\n"
+        _engine.write_file(_engine.path_of(path), text.encode())
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write one line for each parameter, intervals as columns ``…_low`` and ``…_high``."""
         rows = [record.to_dict() for record in self.records]
-        with Path(path).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        text = io.StringIO(newline="")
+        writer = csv.DictWriter(text, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        _engine.write_file(_engine.path_of(path), text.getvalue().encode())
 
     def to_html(self, path: str | os.PathLike[str], *, pictures: bool | None = None) -> None:
         """Write the table as a page of its own.
@@ -170,7 +172,7 @@ class Agreement:
             f"<p>spinekit {_core.__version__}, {time.strftime('%Y-%m-%d %H:%M:%S')}</p>"
             f"{self._repr_html_()}{drawn}"
         )
-        Path(path).write_text(page, "utf-8")
+        _engine.write_file(_engine.path_of(path), page.encode())
 
     def plot(self, parameters: Sequence[str] | None = None) -> Any:
         """Draw Bland-Altman's picture and the scatter of every parameter.
