@@ -64,6 +64,12 @@ def measure(
     vertebrae, so a mirrored film gives the same numbers. Masks that are no such bone, or out of
     order, give a reason instead of numbers.
 
+    Where a border is poor, its angle leans towards what is usual between the sides of a body, across
+    a disc, and at the sacrum (Been et al. 2010, doi 10.1007/s11999-009-1153-7; Inoue et al. 2002, doi
+    10.1097/00007632-200208010-00014), with wide spreads and long tails. Sharp borders are not moved: an
+    L1 broken to a wedge of 22 degrees is read to 0.2 degrees from its exact mask, 4 degrees too small on
+    average from masks at Dice 0.93 (`benchmarks/quality/measurement.py`).
+
     Intervals come from 200 Bayesian block-bootstrap replicates of the borders with a fixed seed,
     widened by a factor that was set on phantoms; they hold what a border can show, not whether a
     segmentation took the wrong bone.
