@@ -17,11 +17,11 @@ constexpr std::array<double, 5> kBodySpreads{14, 12, 12, 12, 12};
 constexpr std::array<double, 5> kDiscSpreads{8, 8, 8, 9, 10};
 // Walls stand square on the mid-plane between the endplates.
 constexpr double kWallSpread = 9;
-// The sacral table angle, between the endplate and the posterior wall of S1 (Inoue et al. 2002, doi
-// 10.1097/00007632-200208010-00014), and the angle of the promontory.
-constexpr double kSacralTable = 90;
+// The sacral table angle, between the endplate and the posterior wall of S1 (95 with, 102 without
+// spondylolysis: Baker 2022, doi 10.31616/asj.2020.0442), and the angle of the promontory.
+constexpr double kSacralTable = 98;
 constexpr double kSacralTableSpread = 12;
-constexpr double kPromontory = 75;
+constexpr double kPromontory = 65;
 constexpr double kPromontorySpread = 12;
 
 AngleRelation relation(std::size_t first, std::size_t second, double mean_deg, double spread_deg) {
