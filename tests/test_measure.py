@@ -427,6 +427,16 @@ def test_angles_that_nobody_has_are_not_told():
     assert par.ss == pytest.approx(45)
 
 
+def test_bones_that_overlap_have_no_disc_between_them(film):
+    _, spacing, points = film
+    vertebrae = points.vertebrae.copy()
+    vertebrae[1, :2] = vertebrae[0, 2:] - [0, 5]
+    par = sk.measure_points(sk.Landmarks(vertebrae, points.sacrum, points.heads, points.radii), spacing)
+    assert math.isnan(par.disc_heights["L1-L2"]["mean"])
+    assert "overlap" in par.reasons["disc_heights.L1-L2.mean"]
+    assert par.disc_heights["L2-L3"]["mean"] > 0
+
+
 @pytest.mark.parametrize("change", ["reversed", "upside down", "transposed"])
 def test_masks_the_wrong_way_round_give_reasons(change, film):
     masks, spacing, _ = film

@@ -210,6 +210,10 @@ def _measurement(
 
 def _leave_out_the_impossible(values: dict[str, float], reasons: dict[str, str]) -> None:
     """Make NaN what is not seen in people, and all that rests on the same bones."""
+    for name, value in values.items():
+        if name.startswith("disc_heights.") and value < 0:
+            values[name] = math.nan
+            reasons[name] = "the outlines of the bones above and below overlap"
     bones = {info.name: info.bones for info in _PARAMETERS}
     for name, (low, high) in _PLAUSIBLE.items():
         if math.isnan(values[name]) or low <= values[name] <= high:
