@@ -6,7 +6,7 @@ import errno
 import functools
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,6 +14,9 @@ from spinekit import _core
 
 #: What ends up in DerivationDescription and in reports.
 SOFTWARE = f"spinekit {_core.__version__}"
+
+#: How names of files end that are not whole yet.
+PART_SUFFIX = ".spinekit-part"
 
 _Result = TypeVar("_Result")
 
@@ -66,20 +69,39 @@ def read_file(path: Path) -> bytes:
         raise os_error(path, "cannot be read", failure) from failure
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write the bytes of a file: beside its place first, so that it appears whole or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.spinekit-part")
+@contextlib.contextmanager
+def appearing_whole(path: Path, ending: str = "") -> Iterator[Path]:
+    """Have a file written beside its place, so that it appears whole or not at all.
+
+    Parameters
+    ----------
+    path : where it appears at the end of the block, in the place of what is there
+    ending : of the name that is written to, for those who go by it
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}{PART_SUFFIX}{ending}")
     try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        yield part
         part.replace(path)
-    except OSError as failure:
-        raise os_error(path, "cannot be written", failure) from failure
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def write_synced(path: Path, data: bytes) -> None:
+    """Write bytes and have the system bring them to the disk."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write the bytes of a file, which appears whole or not at all."""
+    try:
+        with appearing_whole(path) as part:
+            write_synced(part, data)
+    except OSError as failure:
+        raise os_error(path, "cannot be written", failure) from failure
 
 
 def os_error(path: Path, action: str, failure: OSError) -> _core.ResourceError:

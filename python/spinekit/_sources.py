@@ -15,8 +15,7 @@ from spinekit import _core, _engine
 _MOST_EXPANSION = 100
 _ALWAYS_ALLOWED = 64 << 20
 
-#: Unfinished output, and the journals of runs: never sources.
-PART_SUFFIX = ".spinekit-part"
+#: The journals of runs: never sources.
 JOURNAL_NAME = "spinekit-report.jsonl"
 OLD_JOURNAL_NAME = "spinekit-report.old.jsonl"
 _JOURNALS = (JOURNAL_NAME, OLD_JOURNAL_NAME)
@@ -131,7 +130,7 @@ def _folder_items(folder: Path) -> list[Item]:
                 problem = f"'{path}': a link to a folder, not followed; name it as a source of its own"
                 items.append(_failed_item(path.relative_to(folder).as_posix(), path, problem))
         for file in files:
-            if file.endswith(PART_SUFFIX) or (file in _JOURNALS and Path(base) == folder):
+            if file.endswith(_engine.PART_SUFFIX) or (file in _JOURNALS and Path(base) == folder):
                 continue
             path = Path(base, file)
             items.append(_file_item(path, path.relative_to(folder).as_posix()))

@@ -15,7 +15,7 @@ from typing import Any
 from spinekit import _core, _engine, pixels
 from spinekit._journal import read_journal
 from spinekit._progress import Progress
-from spinekit._sources import JOURNAL_NAME, OLD_JOURNAL_NAME, PART_SUFFIX
+from spinekit._sources import JOURNAL_NAME, OLD_JOURNAL_NAME
 from spinekit.report import DONE, Record
 
 
@@ -178,7 +178,7 @@ def verify(
     for path in root.rglob("*"):
         name = path.relative_to(root).as_posix()
         if path.is_file() and name not in listed and name not in (JOURNAL_NAME, OLD_JOURNAL_NAME):
-            unfinished = name.endswith(PART_SUFFIX)
+            unfinished = name.endswith(_engine.PART_SUFFIX)
             records.append(AuditRecord(name, "unlisted", "unfinished output" if unfinished else ""))
     records.sort(key=lambda r: r.path)
     unproved = sum(r.status == "compressed" and not r.verified for r in listed.values())

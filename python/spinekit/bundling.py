@@ -13,7 +13,7 @@ import numpy as np
 
 from spinekit import _core, _engine
 from spinekit._progress import Progress
-from spinekit._sources import PART_SUFFIX, Item, is_broken_image, list_items
+from spinekit._sources import Item, is_broken_image, list_items
 from spinekit.volumes.choosing import Source, without_copies
 from spinekit.volumes.geometry import Geometry, arranged
 from spinekit.volumes.local import COARSE_REDUCTION
@@ -122,20 +122,19 @@ def bundle(
     described = json.dumps(manifest, separators=(",", ":")).encode()
     if len(described) > MOST_BYTES:
         raise _core.UnsupportedError(f"{len(slices)} slices are too many for one bundle")
-    part = target.with_name(f"{target.name}.{os.getpid()}{PART_SUFFIX}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        with (
+            _engine.appearing_whole(target) as part,
+            zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive,
+        ):
             archive.writestr(MANIFEST_NAME, described)
             with Progress(len(slices), progress, "bundling") as bar:
                 for entry in manifest["entries"]:
                     archive.writestr(entry["name"], slices[entry["index"]].item.read())
                     bar.advance()
-        part.replace(target)
     except OSError as failure:
         raise _engine.os_error(target, "cannot be written", failure) from failure
-    finally:
-        part.unlink(missing_ok=True)
     return Bundle(target, manifest, target.stat().st_size, tuple(warnings), time.perf_counter() - started)
 
 

@@ -4,7 +4,6 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import hashlib
-import itertools
 import logging
 import math
 import numbers
@@ -20,7 +19,7 @@ from typing import Any, Literal
 from spinekit import _core, _engine
 from spinekit._journal import Earlier, Journal, read_journal, sync_folder
 from spinekit._progress import Progress
-from spinekit._sources import DICOM_SUFFIXES, JOURNAL_NAME, PART_SUFFIX, Item, is_batch, list_items
+from spinekit._sources import DICOM_SUFFIXES, JOURNAL_NAME, Item, is_batch, list_items
 from spinekit.report import DONE, Record, Report, record_of
 
 _log = logging.getLogger(__name__)
@@ -34,7 +33,6 @@ _LOSSLESS = {
     "htj2k": _core.Target.HTJ2K_LOSSLESS,
 }
 
-_copies = itertools.count()
 
 #: SOP classes that are images whatever else is missing: CR, DX, CT, MR, US, SC, XA, RF, NM, PET.
 _IMAGE_CLASSES = tuple(
@@ -278,7 +276,7 @@ class _Batch:
         if target.exists() and not self.overwrite:
             raise _core.ResourceError(f"'{target}' exists; choose another name, or overwrite")
         # Kept until the ZIP is whole: after an interruption the next run goes on there.
-        folder = target.with_name(target.name + PART_SUFFIX)
+        folder = target.with_name(target.name + _engine.PART_SUFFIX)
         report = self._run_into_folder(source, items, folder)
         _pack(folder, target)
         shutil.rmtree(folder)
@@ -462,17 +460,10 @@ class _Batch:
         if self.others == "skip":
             record.status = "skipped"
             return record
-        part = place.with_name(f"{place.name}.{os.getpid()}-{next(_copies)}{PART_SUFFIX}")
-        try:
-            with part.open("wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+        with _engine.appearing_whole(place) as part:
+            _engine.write_synced(part, data)
             if part.read_bytes() != data:
                 raise _core.ResourceError(f"'{place}': the copy is not the file")
-            part.replace(place)
-        finally:
-            part.unlink(missing_ok=True)
         record.target_bytes, record.target_sha256, record.verified = len(data), digest, True
         return record
 
@@ -533,21 +524,20 @@ def _check_apart(source: Path, target: Path) -> None:
 
 def _remove_parts(folder: Path) -> None:
     """Remove what a killed run left unfinished; the journal's lock keeps other runs out."""
-    for part in folder.rglob("*" + PART_SUFFIX):
+    for part in folder.rglob("*" + _engine.PART_SUFFIX):
         with contextlib.suppress(OSError):
             part.unlink()
 
 
 def _pack(folder: Path, target: Path) -> None:
-    part = target.with_name(f"{target.name}.{os.getpid()}{PART_SUFFIX}")
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        with (
+            _engine.appearing_whole(target) as part,
+            zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive,
+        ):
             archive.write(folder / JOURNAL_NAME, JOURNAL_NAME)
             for path in sorted(p for p in folder.rglob("*") if p.is_file()):
                 if path.name != JOURNAL_NAME or path.parent != folder:
                     archive.write(path, path.relative_to(folder).as_posix())
-        part.replace(target)
     except OSError as failure:
         raise _engine.os_error(target, "cannot be written", failure) from failure
-    finally:
-        part.unlink(missing_ok=True)

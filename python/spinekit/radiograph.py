@@ -1,5 +1,7 @@
 """Projection radiographs: pixels, their size, and where both come from."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -7,6 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit._core import ArgumentError
+
+
+def checked_spacing(spacing: Sequence[float]) -> tuple[float, float]:
+    """Return a spacing as two floats; an ArgumentError for anything but two positive, finite numbers."""
+    try:
+        row, column = (float(value) for value in spacing)
+    except (TypeError, ValueError):
+        row = column = math.nan
+    if not (0 < row < math.inf and 0 < column < math.inf):
+        raise ArgumentError(f"spacing: {spacing!r}, expected (row, column) in mm, both > 0")
+    return row, column
 
 
 @dataclass(eq=False)
@@ -43,10 +56,7 @@ class Radiograph:
         if self.pixels.dtype not in (np.uint8, np.uint16, np.float32):
             raise ArgumentError(f"pixels: {self.pixels.dtype}, expected uint8, uint16 or float32")
         if self.spacing is not None:
-            row, column = (float(value) for value in self.spacing)
-            if not (0 < row < np.inf and 0 < column < np.inf):
-                raise ArgumentError(f"spacing: {self.spacing}, expected (row, column) in mm, both > 0")
-            self.spacing = row, column
+            self.spacing = checked_spacing(self.spacing)
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -13,8 +13,6 @@ constexpr std::int64_t kSamples = 8;
 
 struct Outline {
   std::vector<FixedTriangle> triangles;
-  double left = 1e9;
-  double right = -1e9;
   double top = 1e9;
   double bottom = -1e9;
 
@@ -23,8 +21,6 @@ struct Outline {
     std::vector<FixedPoint> points;
     for (std::size_t v = 0; v < mesh.vertices.size() / 3; ++v) {
       const auto seen = perspective.see(vertex(mesh, static_cast<std::int32_t>(v)));
-      left = std::min(left, seen.column);
-      right = std::max(right, seen.column);
       top = std::min(top, seen.row);
       bottom = std::max(bottom, seen.row);
       // Sample s of pixel p lies at p + (s + 0.5) / kSamples - 0.5.
@@ -36,7 +32,7 @@ struct Outline {
         return points[static_cast<std::size_t>(mesh.triangles[t + i])];
       };
       const FixedTriangle triangle(corner(0), corner(1), corner(2));
-      // A closed surface is covered twice; the side that has more to say is as good as the other.
+      // A closed surface covers its silhouette with either of its sides: one is enough.
       if (triangle.orientation() > 0) triangles.push_back(triangle);
     }
   }

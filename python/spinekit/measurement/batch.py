@@ -20,10 +20,10 @@ from spinekit._figures import new_figure, write_figure
 from spinekit._progress import Progress
 from spinekit.measurement.films import find_film, read_film
 from spinekit.measurement.landmarks import BONES
-from spinekit.measurement.measuring import METHODS, checked_spacing, measure, measure_points
+from spinekit.measurement.measuring import METHODS, measure, measure_points
 from spinekit.measurement.reading import FILES, Case, find_cases, is_case, read_case
 from spinekit.measurement.result import Measurement
-from spinekit.radiograph import Radiograph
+from spinekit.radiograph import Radiograph, checked_spacing
 
 #: The parameters that come first in tables, and whose intervals are there.
 MAIN = ("pi", "pt", "ss", "ll", "pi_minus_ll", "l1pa", "l4_s1", "l4_s1_share")
@@ -178,7 +178,8 @@ def measure_files(
     started = time.perf_counter()
     if method not in METHODS:
         raise ArgumentError(f"method is {method!r}, expected 'robust' or 'report'")
-    checked_spacing(spacing)
+    if spacing is not None:
+        checked_spacing(spacing)
     path = _engine.path_of(source)
     if not path.exists():
         raise _core.ResourceError(f"'{path}' cannot be read: no such file or folder; check the path")

@@ -1,6 +1,8 @@
 """Films for pictures of measurements, and the spacing that their DICOM header has."""
 
+import contextlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +48,14 @@ def read_film(path: Path) -> Radiograph:
     return _from_picture(path) if path.suffix.lower() in _PICTURES else _from_dicom(path)
 
 
-def _from_picture(path: Path) -> Radiograph:
+@contextlib.contextmanager
+def opened_picture(path: Path) -> Iterator[Any]:
+    """Open a picture with Pillow; what fails in the block becomes an error that names the file."""
     from PIL import Image, UnidentifiedImageError  # noqa: PLC0415 - slow to import
 
     try:
         with Image.open(path) as opened:
-            pixels = np.array(opened if opened.mode.startswith(("I", "F")) else opened.convert("L"))
+            yield opened
     except (UnidentifiedImageError, SyntaxError, EOFError) as failure:
         raise MalformedDataError(f"'{path}': no picture: {failure}") from failure
     except Image.DecompressionBombError as failure:
@@ -59,7 +63,13 @@ def _from_picture(path: Path) -> Radiograph:
     except OSError as failure:
         if failure.errno is not None:
             raise _engine.os_error(path, "cannot be read", failure) from failure
+        # Pillow's word for pixels that are cut off or damaged.
         raise MalformedDataError(f"'{path}': its pixels cannot be read: {failure}") from failure
+
+
+def _from_picture(path: Path) -> Radiograph:
+    with opened_picture(path) as opened:
+        pixels = np.array(opened if opened.mode.startswith(("I", "F")) else opened.convert("L"))
     if pixels.dtype not in (np.uint8, np.uint16):
         pixels = pixels.astype(np.float32)
     return Radiograph(pixels, source=path.name)

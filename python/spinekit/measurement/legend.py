@@ -41,10 +41,8 @@ def _missing(measurement: "Measured", names: Mapping[str, str]) -> Iterator[str]
 
 
 def _levels(measurement: "Measured") -> Iterator[tuple[str, float, str]]:
-    from spinekit.measurement.pictures import mean_height  # noqa: PLC0415 - it imports this module
-
     for level, heights in measurement.disc_heights.items():
-        yield level, mean_height(heights), f"disc_heights.{level}.mean"
+        yield level, heights.get("mean", math.nan), f"disc_heights.{level}.mean"
 
 
 class _Column:

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from spinekit import _core, _engine
 from spinekit.measurement.landmarks import BONES, Landmarks
 from spinekit.measurement.result import Measurement
+from spinekit.radiograph import checked_spacing
 
 #: Behind the intervals: their own standard error is then 5 % of their width.
 REPLICATES = 200
 
+#: The engine's spacing where none is known.
+_IN_PIXELS = (1.0, 1.0)
 _PARAMETERS = _core.measured_parameters()
 _HEADS = BONES.index("FH1")
 METHODS = ("robust", "report")
@@ -94,9 +97,10 @@ def measure(
         )
     if array.dtype == np.float64:
         raise _core.ArgumentError("masks: float64, expected float32, uint8 or bool: masks.astype(np.float32)")
+    known = None if spacing is None else checked_spacing(spacing)
     found = _core.measure_masks(
         array,
-        checked_spacing(spacing),
+        known or _IN_PIXELS,
         method == "report",
         REPLICATES if intervals and method == "robust" else 0,
         _engine.executor(_engine.worker_count(workers)),
@@ -112,7 +116,7 @@ def measure(
         warnings=list(found.warnings),
         landmarks=Landmarks(points.vertebrae, points.sacrum, points.heads, points.radii),
         facing=found.facing,
-        spacing=None if spacing is None else checked_spacing(spacing),
+        spacing=known,
         method=method,
     )
 
@@ -142,7 +146,8 @@ def measure_points(landmarks: Landmarks, spacing: Sequence[float] | None = None)
     36.87
     """
     points = _core.KeyPoints(landmarks.vertebrae, landmarks.sacrum, landmarks.heads, landmarks.radii)
-    values, facing = _core.measure_key_points(points, checked_spacing(spacing))
+    known = None if spacing is None else checked_spacing(spacing)
+    values, facing = _core.measure_key_points(points, known or _IN_PIXELS)
     groups = [*landmarks.vertebrae, landmarks.sacrum, *landmarks.heads]
     missing = ["key points are missing" if np.isnan(group).any() else "" for group in groups]
     return _measurement(
@@ -150,24 +155,11 @@ def measure_points(landmarks: Landmarks, spacing: Sequence[float] | None = None)
         missing,
         landmarks=landmarks,
         facing=facing,
-        spacing=None if spacing is None else checked_spacing(spacing),
+        spacing=known,
         method="points",
         warnings=[],
         intervals=[],
     )
-
-
-def checked_spacing(spacing: Sequence[float] | None) -> tuple[float, float]:
-    """Return a spacing as the engine takes it; None is 1 pixel."""
-    if spacing is None:
-        return 1.0, 1.0
-    try:
-        row, column = (float(value) for value in spacing)
-    except (TypeError, ValueError):
-        row = column = math.nan
-    if not (0 < row < math.inf and 0 < column < math.inf):
-        raise _core.ArgumentError(f"spacing: {spacing!r}, expected (row, column) in mm, both > 0")
-    return row, column
 
 
 def _measurement(

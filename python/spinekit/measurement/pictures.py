@@ -12,7 +12,7 @@ from spinekit._figures import new_figure
 from spinekit.measurement.drawing import Sheet, across, meeting, unit
 from spinekit.measurement.landmarks import BONES, VERTEBRAE, Landmarks
 from spinekit.measurement.legend import number, write_beside, write_within
-from spinekit.radiograph import Radiograph
+from spinekit.radiograph import Radiograph, checked_spacing
 
 Point = NDArray[np.float64]
 
@@ -41,7 +41,7 @@ class Measured(Protocol):
     @property
     def l4_s1(self) -> float: ...  # noqa: D102
     @property
-    def disc_heights(self) -> Mapping[str, Any]: ...  # noqa: D102
+    def disc_heights(self) -> Mapping[str, Mapping[str, float]]: ...  # noqa: D102
     @property
     def intervals(self) -> Mapping[str, tuple[float, float]]: ...  # noqa: D102
     @property
@@ -84,9 +84,7 @@ def plot(
         spacing = getattr(measurement, "spacing", None)
     if spacing is None and isinstance(film, Radiograph):
         spacing = film.spacing
-    row, column = spacing or (1.0, 1.0)
-    if not (0 < row < math.inf and 0 < column < math.inf):
-        raise ArgumentError(f"spacing: {spacing}, expected (row, column) in mm, both > 0")
+    row, column = (1.0, 1.0) if spacing is None else checked_spacing(spacing)
     scale = np.array([column, row]) / row  # of a point, to square units of a row's height
     points = _in_units(measurement.landmarks, scale)
     extent = _extent(shape, points, scale)
@@ -204,7 +202,7 @@ def _discs(sheet: Sheet, points: Landmarks, measurement: Measured) -> None:
         for share in (0.0, 0.5, 1.0):
             ends = np.stack([plate[0] + share * (plate[1] - plate[0]) for plate in (upper, lower)])
             sheet.line(ends, _DISC, 1.0, name=f"disc {level}")
-        height = mean_height(measurement.disc_heights.get(level))
+        height = measurement.disc_heights.get(level, {}).get("mean", math.nan)
         if not math.isnan(height):
             _disc_label(sheet, upper, lower, f"{height:.1f} {measurement.unit}", sacral=level == "L5-S1")
 
@@ -219,15 +217,6 @@ def _disc_label(sheet: Sheet, upper: Point, lower: Point, label: str, *, sacral:
     place = lower[1] - 0.3 * sheet.length * ahead + np.array([0.0, 0.3 * sheet.length])
     sheet.line(np.stack([ends[1], place]), _DISC, 0.7)
     sheet.text(place, label, _DISC, size=8, away=-ahead, boxed=True)
-
-
-def mean_height(heights: Any) -> float:
-    """Return the mean height of a disc, whether it is a number, three, or by name; NaN if not known."""
-    if heights is None:
-        return math.nan
-    if isinstance(heights, Mapping):
-        return float(heights.get("mean", math.nan))
-    return float(np.mean(heights))
 
 
 def _sacral_slope(sheet: Sheet, points: Landmarks, label: str) -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from spinekit import _engine
 from spinekit._core import ArgumentError, MalformedDataError, ResourceError, SpinekitError
+from spinekit.measurement.films import opened_picture
 from spinekit.measurement.landmarks import BONES, VERTEBRAE, Landmarks
 
 Masks = NDArray[Any]
@@ -288,27 +289,17 @@ def _from_pages(path: Path) -> Masks:
 
 
 def _pages(path: Path, count: int) -> list[Masks]:
-    from PIL import Image, ImageSequence, UnidentifiedImageError  # noqa: PLC0415 - slow to import
+    from PIL import ImageSequence  # noqa: PLC0415 - slow to import
 
-    try:
-        with Image.open(path) as opened:
-            held = getattr(opened, "n_frames", 1)
-            if held != count:
-                raise MalformedDataError(f"'{path}': {held} pages, expected {count}")
-            pages = []
-            for page in ImageSequence.Iterator(opened):  # each may have a size of its own
-                _check_shape((len(BONES), page.height, page.width), path)
-                pages.append(_grey(page, path))
-            return pages
-    except (UnidentifiedImageError, SyntaxError, EOFError) as failure:
-        raise MalformedDataError(f"'{path}': no picture: {failure}") from failure
-    except Image.DecompressionBombError as failure:
-        raise ResourceError(f"'{path}': {failure}") from failure
-    except OSError as failure:
-        if failure.errno is not None:
-            raise
-        # Pillow's word for pixels that are cut off or damaged.
-        raise MalformedDataError(f"'{path}': its pixels cannot be read: {failure}") from failure
+    with opened_picture(path) as opened:
+        held = getattr(opened, "n_frames", 1)
+        if held != count:
+            raise MalformedDataError(f"'{path}': {held} pages, expected {count}")
+        pages = []
+        for page in ImageSequence.Iterator(opened):  # each may have a size of its own
+            _check_shape((len(BONES), page.height, page.width), path)
+            pages.append(_grey(page, path))
+        return pages
 
 
 def _grey(page: Any, path: Path) -> Masks:

@@ -178,7 +178,7 @@ def _write_ct(path: Path, made: Made) -> None:
     operated = made.film.implant_mask is not None
     ct = made.spine.ct(implants=operated, metal_artefacts=operated, workers=made.threads)
     # Under another name first: a folder that is there is whole.
-    part = path.with_name(f"{path.name}.spinekit-part")
+    part = path.with_name(f"{path.name}{_engine.PART_SUFFIX}")
     ct.write(part, overwrite=True, progress=False)
     if path.is_dir():
         for written in part.iterdir():

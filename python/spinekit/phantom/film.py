@@ -260,6 +260,28 @@ def _burn_text(pixels: NDArray[Any], rng: np.random.Generator, facing: str, word
     pixels[np.asarray(mask) > 127] = 1.0
 
 
+def drawn_exposure(seed: int) -> Exposure:
+    """Return the exposure that a film's seed draws."""
+    return Exposure.random(np.random.default_rng([seed, 3]))
+
+
+def film_of(
+    integrals: Image,
+    view: View,
+    exposure: Exposure,
+    *,
+    seed: int,
+    source: str,
+    words: Sequence[str] = STANDING,
+    levels: Levels | None = None,
+) -> PhantomFilm:
+    """Return the film that line integrals make, with its noise and text from `seed`; see `develop`."""
+    rng = np.random.default_rng([seed, 5])
+    pixels, levels = develop(integrals, view, rng, exposure, words=words, levels=levels)
+    notes = {"exposure": exposure, "levels": levels, "facing": view.facing}
+    return PhantomFilm(pixels, view.spacing, "phantom", f"{source}, seed {seed}", notes, view=view)
+
+
 def expose(
     tissues: Sequence[Tissue],
     view: View,
@@ -271,15 +293,8 @@ def expose(
 ) -> PhantomFilm:
     """Take a film of tissues; with metal among them the same but for it, given the `levels` without."""
     if exposure is None:
-        exposure = Exposure.random(np.random.default_rng([seed, 3]))
+        exposure = drawn_exposure(seed)
     integrals = line_integrals(tissues, view, np.random.default_rng([seed, 4]), exposure.texture, workers)
-    rng = np.random.default_rng([seed, 5])
-    pixels, levels = develop(integrals, view, rng, exposure, levels=levels)
-    return PhantomFilm(
-        pixels,
-        view.spacing,
-        "phantom",
-        f"phantom, seed {seed}",
-        {"exposure": exposure, "levels": levels, "facing": view.facing, "seed": seed},
-        view=view,
-    )
+    film = film_of(integrals, view, exposure, seed=seed, source="phantom", levels=levels)
+    film.notes["seed"] = seed
+    return film

@@ -11,7 +11,7 @@ from spinekit._core import ArgumentError
 from spinekit.measurement.landmarks import BONES
 from spinekit.phantom.ct import PHANTOM_LABELS, PhantomCT
 from spinekit.phantom.fields import Field
-from spinekit.phantom.film import LYING, Exposure, PhantomFilm, develop
+from spinekit.phantom.film import LYING, Exposure, PhantomFilm, drawn_exposure, film_of
 from spinekit.phantom.seeds import checked_seed
 from spinekit.phantom.tissues import attenuation_of
 from spinekit.phantom.view import View, columns_of, lateral
@@ -286,25 +286,13 @@ class ScannedSpine:
         """
         if view is None:
             view = self.view(rows, columns, facing=facing, tilt=tilt, aspect=aspect, spacing=spacing)
+        seed = checked_seed(seed)
         if exposure is None:
-            exposure = Exposure.random(np.random.default_rng([checked_seed(seed), 3]))
+            exposure = drawn_exposure(seed)
         integrals = self.line_integrals(view, workers=workers)
-        rng = np.random.default_rng([checked_seed(seed), 5])
-        pixels, levels = develop(integrals, view, rng, exposure, words=LYING)
-        return PhantomFilm(
-            pixels,
-            view.spacing,
-            "phantom",
-            f"{self._source}, seed {seed}",
-            {
-                "exposure": exposure,
-                "levels": levels,
-                "facing": view.facing,
-                "posture": "recumbent",
-                "real": self._real,
-            },
-            view=view,
-        )
+        film = film_of(integrals, view, exposure, seed=seed, source=self._source, words=LYING)
+        film.notes |= {"posture": "recumbent", "real": self._real}
+        return film
 
     def masks(
         self, film: PhantomFilm | View | None = None, *, workers: int | None = None

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from spinekit import _core
 from spinekit._core import ArgumentError
+from spinekit.radiograph import checked_spacing
 
 Points = NDArray[np.float64]
 
@@ -94,8 +95,7 @@ def lateral(
         spacing = row, row * aspect
     elif aspect != 1:
         raise ArgumentError(f"aspect: {aspect}, expected none beside spacing, which has it already")
-    if np.shape(spacing) != (2,) or not (0 < spacing[0] < np.inf and 0 < spacing[1] < np.inf):
-        raise ArgumentError(f"spacing: {spacing}, expected (row, column) in mm, both > 0")
+    spacing = checked_spacing(spacing)
     middle = np.array([(front_y + behind_y) / 2, (bottom_z + top_z) / 2])
     through = np.array(central) if central is not None else middle
     # The film's middle shows `middle` of the plane x = 0, whichever way the central ray goes.

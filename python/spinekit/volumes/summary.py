@@ -1,7 +1,6 @@
 """What `spinekit volume` tells about a volume, and the files that it writes."""
 
 import importlib
-import os
 import resource
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from spinekit import _core, _engine
-from spinekit._sources import PART_SUFFIX
 from spinekit.volumes.volume import Volume
 
 #: Suffixes of the files that `write_volume` knows.
@@ -105,18 +103,15 @@ def write_volume(volume: Volume, target: Path) -> None:
     """
     name = target.name.lower()
     suffix = next(suffix for suffix in SUFFIXES if name.endswith(suffix))
-    part = target.with_name(f"{target.name}{PART_SUFFIX}{suffix}")
     try:
-        if suffix in (".nii", ".nii.gz"):
-            volume.to_nifti().to_filename(part)
-        elif suffix == ".npy":
-            np.save(part, volume.array)
-        else:
-            from spinekit.volumes.pictures import contact_sheet  # noqa: PLC0415 - imports Pillow
+        with _engine.appearing_whole(target, suffix) as part:
+            if suffix in (".nii", ".nii.gz"):
+                volume.to_nifti().to_filename(part)
+            elif suffix == ".npy":
+                np.save(part, volume.array)
+            else:
+                from spinekit.volumes.pictures import contact_sheet  # noqa: PLC0415 - imports Pillow
 
-            contact_sheet(volume).save(part)
-        os.replace(part, target)
+                contact_sheet(volume).save(part)
     except OSError as failure:
         raise _engine.os_error(target, "cannot be written", failure) from failure
-    finally:
-        part.unlink(missing_ok=True)
