@@ -48,6 +48,7 @@ from spinekit.measurement import (
 )
 from spinekit.pixels import read_pixels
 from spinekit.radiograph import Radiograph
+from spinekit.radiographs import read_radiograph
 from spinekit.raters import Agreement, agreement
 from spinekit.report import Record, Report
 from spinekit.volumes import Frame, Geometry, SeriesInfo, SliceState, Volume, open_volume, show
@@ -93,6 +94,7 @@ __all__ = [
     "phantom",
     "read_masks",
     "read_pixels",
+    "read_radiograph",
     "show",
     "slice_order",
     "verify",

@@ -18,12 +18,13 @@ from spinekit import _core, _engine
 from spinekit._core import ArgumentError, SpinekitError
 from spinekit._figures import new_figure, write_figure
 from spinekit._progress import Progress
-from spinekit.measurement.films import find_film, read_film
+from spinekit.measurement.films import find_film
 from spinekit.measurement.landmarks import BONES
 from spinekit.measurement.measuring import METHODS, measure, measure_points
 from spinekit.measurement.reading import FILES, Case, find_cases, is_case, read_case
 from spinekit.measurement.result import Measurement
 from spinekit.radiograph import Radiograph, checked_spacing
+from spinekit.radiographs import read_radiograph
 
 #: The parameters that come first in tables, and whose intervals are there.
 MAIN = ("pi", "pt", "ss", "ll", "pi_minus_ll", "l1pa", "l4_s1", "l4_s1_share")
@@ -279,8 +280,12 @@ class _Job:
             spacing = case.spacing
         if spacing is None and film is not None:
             spacing = film.spacing
-            if film.spacing_from == "ImagerPixelSpacing":
+            if film.notes.get("plane") == "detector":
                 warning = "lengths are those on the detector: the film has ImagerPixelSpacing only"
+                if film.spacing_from == "PixelSpacing":
+                    warning = (
+                        "lengths are those on the detector: the film's PixelSpacing is its ImagerPixelSpacing"
+                    )
         if film is not None and case.masks is not None and film.shape != case.masks.shape[1:]:
             raise ArgumentError(f"'{path}': masks are of {case.masks.shape[1:]}, the film of {film.shape}")
         if self._points:
@@ -299,8 +304,8 @@ class _Job:
 
     def _film(self, name: str, case: Case) -> Radiograph | None:
         if self._films is not None:
-            return read_film(find_film(self._films, name))
-        return None if case.film is None or not self._pictures else read_film(case.film)
+            return read_radiograph(find_film(self._films, name))
+        return None if case.film is None or not self._pictures else read_radiograph(case.film)
 
     def _draw(self, target: Path, par: Measurement, film: Radiograph | None, case: Case) -> None:
         try:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from spinekit import _engine
 from spinekit._core import ArgumentError, MalformedDataError, ResourceError, SpinekitError
-from spinekit.measurement.films import opened_picture
 from spinekit.measurement.landmarks import BONES, VERTEBRAE, Landmarks
+from spinekit.radiographs.picture_files import opened_picture
 
 Masks = NDArray[Any]
 
