@@ -19,6 +19,7 @@ COMMANDS = [
     "verify",
     "bundle",
     "volume",
+    "film",
     "phantom",
     "measure",
     "agreement",

@@ -1,15 +1,40 @@
-"""Commands for films: phantom, measure, agreement."""
+"""Commands for films: film, phantom, measure, agreement."""
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import spinekit as sk
+from spinekit import _engine
 from spinekit._figures import write_figure
 from spinekit.cli.commands import FAILED, OK, Commands, print_json, worker_options
+from spinekit.radiograph import Radiograph
+from spinekit.radiographs.writing import write_png
 
 
 def add_commands(commands: Commands) -> None:
     """Add the commands of this module."""
+    film = commands.add(
+        "film",
+        _film,
+        "read films: size, spacing and where it is from, what was applied; write them as PNG",
+        "spinekit film film.dcm scan.tif --out pictures",
+    )
+    film.add_argument("files", nargs="+", metavar="FILE", help="DICOM, PNG, TIFF, JPEG, ...")
+    film.add_argument(
+        "--spacing", type=float, nargs=2, metavar=("ROW", "COLUMN"), help="mm, instead of what the files say"
+    )
+    film.add_argument("--frame", type=int, metavar="N", help="of files with several, from 0")
+    film.add_argument(
+        "--voi",
+        default="auto",
+        metavar="NAME",
+        help="auto (default), none, or one of the file by number or name",
+    )
+    film.add_argument("--invert", action="store_true", help="exchange bright and dark")
+    film.add_argument("--out", metavar="FOLDER", help="write a PNG of each, bone bright, in 8 or 16 bits")
+    film.add_argument("--overwrite", action="store_true", help="replace existing files")
+
     phantom = commands.add(
         "phantom",
         _phantom,
@@ -93,6 +118,61 @@ def add_commands(commands: Commands) -> None:
     agreement.add_argument("--out", metavar="FILE", help="write .csv, .json, or a page: .html")
     agreement.add_argument("--plot", metavar="FILE", help="draw Bland-Altman to .png, .svg or .pdf")
     agreement.add_argument("--overwrite", action="store_true", help="replace existing files")
+
+
+def _film(options: argparse.Namespace) -> int:
+    voi = int(options.voi) if options.voi.isdecimal() else options.voi
+    found: dict[str, Any] = {}
+    failures: dict[str, str] = {}
+    folder = None if options.out is None else Path(options.out).expanduser()
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise sk.ArgumentError(f"--out {folder}: expected a folder")
+    for name in options.files:
+        try:
+            film = sk.read_radiograph(
+                name, spacing=options.spacing, frame=options.frame, voi=voi, invert=options.invert
+            )
+            found[name] = _film_values(film)
+            if folder is not None:
+                found[name]["png"] = str(_write_film(film, name, folder, overwrite=options.overwrite))
+        except sk.SpinekitError as failure:
+            failures[name] = str(failure)
+            continue
+        if not options.json:
+            print(film)
+            for key, value in film.notes.items():
+                for line in value if isinstance(value, list) else [value]:
+                    print(f"  {key}: {line}")
+    if options.json:
+        print_json({"films": found, "failures": failures})
+    else:
+        for problem in failures.values():
+            print(f"FAILED: {problem}")
+    return FAILED if failures else OK
+
+
+def _film_values(film: Radiograph) -> dict[str, Any]:
+    rows, columns = film.shape
+    return {
+        "rows": rows,
+        "columns": columns,
+        "dtype": str(film.pixels.dtype),
+        "spacing": None if film.spacing is None else list(film.spacing),
+        "spacing_from": film.spacing_from,
+        "notes": film.notes,
+    }
+
+
+def _write_film(film: Radiograph, name: str, folder: Path, *, overwrite: bool) -> Path:
+    path = folder / f"{Path(name).stem}.png"
+    if path.exists() and not overwrite:
+        raise sk.ArgumentError(f"'{path}' exists; --overwrite replaces it")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise _engine.os_error(folder, "cannot be created", failure) from failure
+    write_png(film, path)
+    return path
 
 
 def _phantom(options: argparse.Namespace) -> int:

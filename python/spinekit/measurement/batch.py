@@ -281,11 +281,13 @@ class _Job:
         if spacing is None and film is not None:
             spacing = film.spacing
             if film.notes.get("plane") == "detector":
-                warning = "lengths are those on the detector: the film has ImagerPixelSpacing only"
-                if film.spacing_from == "PixelSpacing":
-                    warning = (
-                        "lengths are those on the detector: the film's PixelSpacing is its ImagerPixelSpacing"
-                    )
+                alone = film.spacing_from == "ImagerPixelSpacing"
+                why = (
+                    "has ImagerPixelSpacing only"
+                    if alone
+                    else "has no other PixelSpacing than the detector's"
+                )
+                warning = f"lengths are those on the detector: the film {why}"
         if film is not None and case.masks is not None and film.shape != case.masks.shape[1:]:
             raise ArgumentError(f"'{path}': masks are of {case.masks.shape[1:]}, the film of {film.shape}")
         if self._points:

@@ -72,9 +72,10 @@ def _extent(header: Header, path: Path, most: int) -> tuple[int, int, int]:
     rows, columns = (int(header.number(keyword) or 0) for keyword in ("Rows", "Columns"))
     frames = max(1, int(header.number("NumberOfFrames") or 1))
     if not rows or not columns:
-        kind = header.get("SOPClassUID")
-        kind = getattr(kind, "name", "") or header.code("Modality") or "DICOM without Rows and Columns"
-        raise ArgumentError(f"'{path}' holds no image but {kind}; expected a film")
+        kind = getattr(header.get("SOPClassUID"), "name", "")
+        if "Storage" in kind and "Image" not in kind:
+            raise ArgumentError(f"'{path}' holds no image but is of {kind}; expected a film")
+        raise MalformedDataError(f"'{path}' is DICOM without Rows and Columns: no film")
     if rows * columns * frames > most:
         raise ResourceError(
             f"'{path}': {frames} x {rows} x {columns} pixels, expected at most {most}; "
