@@ -140,6 +140,7 @@ def _film(options: argparse.Namespace) -> int:
             continue
         if not options.json:
             print(film)
+            print(f"  spacing: {film.spacing_from or 'unknown'}")
             for key, value in film.notes.items():
                 for line in value if isinstance(value, list) else [value]:
                     print(f"  {key}: {line}")

@@ -93,7 +93,8 @@ def _open(file: IO[bytes], path: Path, max_pixels: int) -> Any:
             )
     importlib.import_module(f"PIL.{module}")
     file.seek(0)
-    opened = Image.OPEN[kind][0](file, str(path))
+    # Without its name, for named files are mapped into memory, and TIFFs that lie on a side then scrambled.
+    opened = Image.OPEN[kind][0](file, "")
     if opened.width * opened.height > max_pixels:
         raise ResourceError(
             f"'{path}': {opened.height} x {opened.width} pixels, expected at most {max_pixels}; "
