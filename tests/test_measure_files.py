@@ -330,6 +330,13 @@ def test_spacing_comes_from_the_dicom_film(tmp_path):
     par = sk.measure_files(tmp_path / "a.npy", film=film).measurements["a"]
     assert par.spacing == (0.25, 0.25)
     assert any("detector" in warning for warning in par.warnings)
+    dicom_film(tmp_path / "a.dcm", PixelSpacing=[0.25, 0.25], ImagerPixelSpacing=[0.25, 0.25])
+    par = sk.measure_files(tmp_path / "a.npy", film=film).measurements["a"]
+    assert any("no other PixelSpacing than the detector's" in warning for warning in par.warnings)
+    dicom_film(tmp_path / "a", PixelSpacing=[0.5, 0.5])
+    (tmp_path / "a.dcm").unlink()
+    par = sk.measure_files(tmp_path / "a.npy", film=tmp_path).measurements["a"]
+    assert par.spacing == (0.5, 0.5)
 
 
 def test_each_case_gets_its_film_and_its_picture(tmp_path):

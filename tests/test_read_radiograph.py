@@ -673,12 +673,12 @@ def test_16_bit_colours_lose_half_and_say_so(tmp_path):
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("name", ["a.jpg", "a.tif", "a.png"])
+@pytest.mark.parametrize("name", ["a.jpg", "a.tif", "lzw.tif", "a.png"])
 def test_orientation_is_applied(tmp_path, orientation, name):
     picture = np.add.outer(np.arange(32, dtype=np.uint8) * 5, np.arange(48, dtype=np.uint8) * 2)
     exif = Image.Exif()
     exif[274] = orientation
-    options = {"quality": 100} if name == "a.jpg" else {}
+    options = {"a.jpg": {"quality": 100}, "lzw.tif": {"compression": "tiff_lzw"}}.get(name, {})
     Image.fromarray(picture).save(tmp_path / name, exif=exif, **options)
     turns = {
         1: picture,
@@ -744,8 +744,17 @@ def test_large_films_are_read_and_larger_ones_are_not(tmp_path):
     Image.new("1", (20_000, 10_000)).save(tmp_path / "a.png")
     film = sk.read_radiograph(tmp_path / "a.png")
     assert film.shape == (10_000, 20_000)
+    limit = Image.MAX_IMAGE_PIXELS
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((10_000, 20_000), np.uint8), compression="zlib")
+    assert sk.read_radiograph(tmp_path / "a.tif").shape == (10_000, 20_000)
+    assert limit == Image.MAX_IMAGE_PIXELS
     with pytest.raises(sk.ResourceError, match=r"a\.png': 10000 x 20000 pixels, expected at most 9999"):
         sk.read_radiograph(tmp_path / "a.png", max_pixels=9999)
+    Image.fromarray(BYTES).save(tmp_path / "bomb.gif")
+    size = struct.pack("<HH", 8, 6)
+    (tmp_path / "bomb.gif").write_bytes((tmp_path / "bomb.gif").read_bytes().replace(size, b"\xff" * 4))
+    with pytest.raises(sk.ResourceError, match=r"bomb\.gif"):
+        sk.read_radiograph(tmp_path / "bomb.gif")
     (tmp_path / "bomb.png").write_bytes(png_header(100_000, 100_000))
     with pytest.raises(sk.ResourceError, match=r"100000 x 100000 pixels, expected at most .*max_pixels="):
         sk.read_radiograph(tmp_path / "bomb.png")

@@ -151,9 +151,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 def _is_film(path: Path) -> bool:
     if path.suffix.lower() not in _PAGES:
         return False
-    from PIL import Image  # noqa: PLC0415 - slow to import
-
-    with contextlib.suppress(OSError, Image.DecompressionBombError), Image.open(path) as opened:
+    with contextlib.suppress(SpinekitError), opened_picture(path) as opened:
         return getattr(opened, "n_frames", 1) == 1
     return False
 

@@ -104,18 +104,13 @@ def _grey(
     if stored.ndim == 3 or photometric == "PALETTE COLOR":
         return _from_colours(stored, photometric, bits, header, notes), False
     every = np.arange(1 << (8 * stored.itemsize), dtype=f"u{stored.itemsize}").view(stored.dtype)
-    count = counted(stored)
-    there = every[count > 0]
     low, high = (
         (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if stored.dtype.kind == "i" else (0, (1 << bits) - 1)
     )
-    if int(there.min()) < low or int(there.max()) > high:
+    if int(stored.min()) < low or int(stored.max()) > high:
         notes["remarks"].append(f"it has values beyond its {bits} bits (BitsStored)")
         bits = 8 * stored.itemsize
     scale = modality_scale(every, bits, header, notes)
-    padding = _padding(every, header)
-    if (count[~padding] == 0).all():
-        padding[:] = False
     scale = _through_voi(scale, bits, header, wishes, notes)
     if photometric == "MONOCHROME1":
         notes["applied"].append("inverted: MONOCHROME1")
@@ -128,11 +123,23 @@ def _grey(
             notes["window"] = (scale.low + scale.high - bright, scale.low + scale.high - dark)
     notes["range"] = (scale.low, scale.high)
     _compare_senses(photometric, header, notes)
-    if (count[padding] > 0).any():
+    _darken_padding(scale, every, stored, header, notes)
+    levels = scale.levels()
+    same = levels.dtype == stored.dtype and np.array_equal(levels, every)
+    return stored if same else looked_up(levels, stored), True
+
+
+def _darken_padding(
+    scale: Scale, every: NDArray[Any], stored: NDArray[Any], header: Header, notes: dict[str, Any]
+) -> None:
+    padding = _padding(every, header)
+    if not padding.any():
+        return
+    count = counted(stored)
+    share = count[padding].sum() / stored.size
+    if 0 < share < 1:
         scale.values[padding] = scale.values[~padding & (count > 0)].min()
-        share = 100 * count[padding].sum() / stored.size
-        notes["applied"].append(f"padding, {share:.3g} % of the pixels, made as dark as the darkest")
-    return looked_up(scale.levels(), stored), True
+        notes["applied"].append(f"padding, {100 * share:.3g} % of the pixels, made as dark as the darkest")
 
 
 def _through_voi(scale: Scale, bits: int, header: Header, wishes: Wishes, notes: dict[str, Any]) -> Scale:

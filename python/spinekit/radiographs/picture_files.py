@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import struct
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ _KINDS = (
     (b"P5", "PPM", "PpmImagePlugin"),
     (b"P6", "PPM", "PpmImagePlugin"),
 )
+_limit = threading.RLock()
 #: What the readers of Pillow raise for damaged files, beside OSError.
 _DAMAGE = (
     SyntaxError,
@@ -59,11 +61,17 @@ def opened_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Any]:
     max_pixels : that its header may announce. Pillow's own limit is one for the whole process, and less
         than a film of 20000 x 20000.
     """
+    from PIL import Image  # noqa: PLC0415 - slow to import
+
     try:
         with path.open("rb") as file:
-            yield _open(file, path, max_pixels)
+            opened = _open(file, path, max_pixels)
+            with _room_for(opened.width * opened.height):
+                yield opened
     except SpinekitError:
         raise
+    except Image.DecompressionBombError as failure:
+        raise ResourceError(f"'{path}': {failure}") from failure
     except MemoryError as failure:
         raise ResourceError(f"'{path}': not enough memory for its pixels") from failure
     except OSError as failure:
@@ -73,6 +81,23 @@ def opened_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Iterator[Any]:
         raise MalformedDataError(f"'{path}': its pixels cannot be read: {failure}") from failure
     except _DAMAGE as failure:
         raise MalformedDataError(f"'{path}': no picture: {failure}") from failure
+
+
+@contextlib.contextmanager
+def _room_for(pixels: int) -> Iterator[None]:
+    """Raise Pillow's limit, which TIFFs are held to when they are loaded, for one large picture at a time."""
+    from PIL import Image  # noqa: PLC0415 - slow to import
+
+    if Image.MAX_IMAGE_PIXELS is None or pixels <= Image.MAX_IMAGE_PIXELS:
+        yield
+        return
+    with _limit:
+        before = Image.MAX_IMAGE_PIXELS
+        Image.MAX_IMAGE_PIXELS = pixels
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
 
 
 def _open(file: IO[bytes], path: Path, max_pixels: int) -> Any:
