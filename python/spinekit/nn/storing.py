@@ -1,0 +1,163 @@
+"""One file for a network: its weights, and the description that it is built from."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from spinekit import _engine
+from spinekit._core import ArgumentError, MalformedDataError, SpinekitError
+from spinekit.nn.checkpoints import METADATA_KEY, read_weights
+from spinekit.nn.network import Network
+from spinekit.nn.transunet import TransUNet
+
+_ARCHITECTURES: dict[str, Any] = {"transunet": TransUNet}
+
+
+def save(model: Network, path: str | os.PathLike[str]) -> None:
+    """Write a network into one .safetensors file, which appears whole or not at all.
+
+    Parameters
+    ----------
+    model : weights are written as they are, in their own dtype; `model.labels` and `model.filters` go along
+    path : ends in ``.safetensors``; what is there is replaced
+
+    Raises
+    ------
+    ArgumentError
+        If the name has another ending, `model` is no network of this package, or its filters are not plain.
+    ResourceError
+        If the file cannot be written.
+
+    Notes
+    -----
+    The metadata hold, under the key "spinekit", a JSON object: the network's `configuration`, and
+    "labels" and "filters" where they are known.
+    """
+    target = _engine.path_of(path)
+    if not isinstance(model, Network):
+        raise ArgumentError(f"model: {type(model).__name__}, expected a network of spinekit.nn")
+    if target.suffix.lower() != ".safetensors":
+        raise ArgumentError(f"'{target}': expected a name that ends in .safetensors")
+    description = model.configuration
+    if model.labels is not None:
+        if len(model.labels) != description["classes"]:
+            raise ArgumentError(
+                f"labels: {len(model.labels)}, expected one for each of {description['classes']}"
+            )
+        description["labels"] = list(model.labels)
+    if model.filters is not None:
+        description["filters"] = model.filters
+    try:
+        metadata = {METADATA_KEY: json.dumps(description, allow_nan=False)}
+    except (TypeError, ValueError) as failure:
+        raise ArgumentError(f"filters: {failure}, expected plain values for JSON") from failure
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    try:
+        with _engine.appearing_whole(target) as part:
+            _write(weights, part, metadata)
+    except OSError as failure:
+        raise _engine.os_error(target, "cannot be written", failure) from failure
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Return the network of a file, ready to predict.
+
+    Parameters
+    ----------
+    path : a file of `save`
+
+    Returns
+    -------
+    model : on the CPU, in evaluation mode, with `labels` and `filters` as they were
+
+    Raises
+    ------
+    MalformedDataError
+        If the file is damaged, describes no network, or its weights are not those of the description.
+    ResourceError
+        If it cannot be read.
+
+    Notes
+    -----
+    Memory is that of the weights in the file, whatever the description claims.
+    """
+    source = _engine.path_of(path)
+    state, configuration = read_weights(source)
+    if configuration is None:
+        raise MalformedDataError(
+            f"'{source}': no spinekit configuration in its metadata, expected a file of spinekit.nn.save; "
+            "for other checkpoints, build a network and use spinekit.nn.load_checkpoint"
+        )
+    return _assembled(source, state, configuration)
+
+
+def build(configuration: dict[str, Any]) -> Network:
+    """Return a network with fresh weights from a `configuration`.
+
+    Parameters
+    ----------
+    configuration : as networks and `read_weights` give it, "labels" and "filters" included
+
+    Raises
+    ------
+    ArgumentError
+        If the architecture is unknown, a key is missing, or numbers are out of range or do not fit together.
+    """
+    architecture = configuration.get("architecture")
+    if not isinstance(architecture, str) or architecture not in _ARCHITECTURES:
+        names = ", ".join(map(repr, _ARCHITECTURES))
+        raise ArgumentError(f"architecture: {architecture!r}, expected one of {names}")
+    try:
+        model: Network = _ARCHITECTURES[architecture].from_configuration(configuration)
+    except KeyError as missing:
+        raise ArgumentError(f"configuration: {missing} is missing") from missing
+    except TypeError as failure:
+        raise ArgumentError(f"configuration: {failure}") from failure
+    for key, value in model.configuration.items():
+        if key != "preset" and configuration.get(key, value) != value:
+            raise ArgumentError(f"{key}: {configuration[key]!r}, expected {value!r} by the other numbers")
+    labels, filters = configuration.get("labels"), configuration.get("filters")
+    if labels is not None:
+        texts = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+        if not texts or len(labels) != configuration["classes"]:
+            raise ArgumentError(f"labels: {labels!r}, expected {configuration['classes']} names")
+    if filters is not None and not isinstance(filters, dict):
+        raise ArgumentError(f"filters: {filters!r}, expected names and values")
+    model.labels, model.filters = labels, filters
+    return model
+
+
+def _assembled(source: Path, state: dict[str, Tensor], configuration: dict[str, Any]) -> Network:
+    try:
+        # On the meta device nothing is allocated: a description can be false, and the weights are there.
+        with torch.device("meta"):
+            model = build(configuration)
+    except SpinekitError as failure:
+        raise MalformedDataError(f"'{source}': {failure}") from failure
+    expected = model.state_dict()
+    wrong = [name for name in expected if name not in state]
+    wrong += [name for name in state if name not in expected or state[name].shape != expected[name].shape]
+    if wrong:
+        raise MalformedDataError(
+            f"'{source}': {len(wrong)} weights are missing, unexpected or of another shape than its "
+            f"configuration says, the first '{wrong[0]}'"
+        )
+    model.load_state_dict(state, assign=True)
+    return model.eval()
+
+
+def _write(weights: dict[str, Tensor], part: Path, metadata: dict[str, str]) -> None:
+    try:
+        save_file(weights, part, metadata)
+    except SafetensorError as failure:
+        # It hides what the system said; opening the file for ourselves brings that to light.
+        part.open("ab").close()
+        raise OSError(0, str(failure)) from failure
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
