@@ -23,17 +23,29 @@ except ImportError as _failure:
         "spinekit.nn needs torch and safetensors: pip install 'spinekit[models]'"
     ) from _failure
 
+from spinekit.nn.checkpoints import read_weights
+from spinekit.nn.exporting import export_torchscript
+from spinekit.nn.fitting import Loaded, configuration_of, load_checkpoint
 from spinekit.nn.network import LABELS, PEN, Network
 from spinekit.nn.storing import build, load, save
+from spinekit.nn.swinunet import SwinUNet
 from spinekit.nn.transunet import Preset, TransUNet
+from spinekit.nn.unet import UNet
 
 __all__ = [
     "LABELS",
     "PEN",
+    "Loaded",
     "Network",
     "Preset",
+    "SwinUNet",
     "TransUNet",
+    "UNet",
     "build",
+    "configuration_of",
+    "export_torchscript",
     "load",
+    "load_checkpoint",
+    "read_weights",
     "save",
 ]

@@ -1,6 +1,7 @@
 """What all networks share: a description that they can be built from, and the ensemble in front of them."""
 
 import copy
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,22 +20,93 @@ _MOST = 1 << 16
 class Network(nn.Module):
     """A segmentation network that can say what it is made of.
 
+    Parameters
+    ----------
+    configuration : plain values; "classes", "channels", "pen" and "size" are in all of them
+    step : sides of films are multiples of this
+    least : what they have at least; 0 for `step`
+
     Attributes
     ----------
     labels : what each class shows, or None where nobody said
     filters : how films are prepared for the network, passed through files untouched; None where unknown
     """
 
-    def __init__(self, configuration: dict[str, Any]) -> None:
+    def __init__(self, configuration: dict[str, Any], step: int, least: int = 0) -> None:
         super().__init__()
         self._configuration = configuration
+        self._step, self._least = step, least
         self.labels: list[str] | None = list(LABELS) if configuration["classes"] == len(LABELS) else None
         self.filters: dict[str, Any] | None = None
+        self.pen = PEN(configuration["channels"]) if configuration["pen"] else None
 
     @property
     def configuration(self) -> dict[str, Any]:
         """Plain numbers and names, for JSON, from which the same network is built without this package."""
         return copy.deepcopy(self._configuration)
+
+    def description(self) -> dict[str, Any]:
+        """Return the configuration with "labels" and "filters", where they are known: what files carry.
+
+        Raises
+        ------
+        ArgumentError
+            If there is not a label for each class, or the filters are no plain values for JSON.
+        """
+        described = self.configuration
+        if self.labels is not None:
+            if len(self.labels) != described["classes"]:
+                number = described["classes"]
+                raise ArgumentError(f"labels: {len(self.labels)}, expected one for each of {number} classes")
+            described["labels"] = list(self.labels)
+        if self.filters is not None:
+            try:
+                described["filters"] = json.loads(json.dumps(self.filters, allow_nan=False))
+            except (TypeError, ValueError) as failure:
+                raise ArgumentError(f"filters: {failure}, expected plain values for JSON") from failure
+        return described
+
+    def adopt(self, description: dict[str, Any]) -> None:
+        """Take over "labels" and "filters" of a description; what it does not have becomes unknown.
+
+        Raises
+        ------
+        ArgumentError
+            If they are not a name for each class, and names with values.
+        """
+        labels, filters = description.get("labels"), description.get("filters")
+        classes = self._configuration["classes"]
+        if labels is not None:
+            texts = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+            if not texts or len(labels) != classes:
+                raise ArgumentError(f"labels: {labels!r}, expected {classes} names")
+        if filters is not None and not isinstance(filters, dict):
+            raise ArgumentError(f"filters: {filters!r}, expected names and values")
+        self.labels, self.filters = copy.deepcopy(labels), copy.deepcopy(filters)
+
+    def entered(self, films: Tensor) -> Tensor:
+        """Check films and bring them to the channels that the network behind the ensemble expects.
+
+        Raises
+        ------
+        ArgumentError
+            Unless they are (n, channels, rows, columns) of a size that the network takes. One channel
+            stands for three where there is no ensemble.
+        """
+        channels = self._configuration["channels"]
+        if films.ndim != 4:
+            shape = tuple(films.shape)
+            raise ArgumentError(f"films: shape {shape}, expected (n, channels, rows, columns)")
+        got, rows, columns = films.shape[1:]
+        if got != channels and not (channels == 3 and got == 1):
+            expected = "3 channels, or 1" if channels == 3 else f"{channels} channels"
+            raise ArgumentError(f"films: {got} channels, expected {expected}")
+        if not _fits(rows, self._step, self._least) or not _fits(columns, self._step, self._least):
+            expected = _sides(self._step, self._least)
+            raise ArgumentError(f"films: {rows} x {columns} pixels, expected {expected}")
+        if got != channels:
+            films = films.expand(-1, channels, -1, -1)
+        return films if self.pen is None else self.pen(films)
 
 
 class PEN(nn.Module):
@@ -54,7 +126,7 @@ class PEN(nn.Module):
         with torch.no_grad():
             nn.init.normal_(self.conv.weight, std=0.01)
             self.conv.weight[:, :, 3, 3] += 1 / channels
-            nn.init.zeros_(self.conv.bias)  # type: ignore[arg-type]
+            nn.init.zeros_(self.conv.bias)
 
     def forward(self, films: Tensor) -> Tensor:
         """Turn (n, channels, rows, columns) into (n, 3, rows, columns)."""
@@ -72,26 +144,21 @@ def pair_of(size: int | Sequence[int], step: int, least: int = 0) -> tuple[int, 
     """Return (rows, columns) of a size; an ArgumentError unless both are multiples of `step`."""
     pair = [size, size] if isinstance(size, int) else list(size)
     whole = len(pair) == 2 and all(isinstance(n, int) and not isinstance(n, bool) for n in pair)
-    if not whole or any(n % step or not max(least, step) <= n <= _MOST for n in pair):
-        raise ArgumentError(f"size: {size!r}, expected {_expected(step, least)}")
+    if not whole or not all(_fits(n, step, least) and n <= _MOST for n in pair):
+        raise ArgumentError(f"size: {size!r}, expected {_sides(step, least)}")
     return pair[0], pair[1]
 
 
-def check_films(films: Tensor, channels: int, step: int, least: int = 0) -> None:
-    """Refuse anything but (n, channels, rows, columns) with sides that are multiples of `step`.
-
-    One channel stands for three where a network expects three.
-    """
-    if films.ndim != 4:
-        shape = tuple(films.shape)
-        raise ArgumentError(f"films: shape {shape}, expected (n, channels, rows, columns)")
-    got, rows, columns = films.shape[1:]
-    if got != channels and not (channels == 3 and got == 1):
-        expected = "3 channels, or 1" if channels == 3 else f"{channels} channels"
-        raise ArgumentError(f"films: {got} channels, expected {expected}")
-    if rows % step or columns % step or min(rows, columns) < max(least, step):
-        raise ArgumentError(f"films: {rows} x {columns} pixels, expected {_expected(step, least)}")
+def share(name: str, value: Any) -> float:
+    """Return `value` if it is a number from 0 to below 1; else an ArgumentError that names it."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise ArgumentError(f"{name}: {value!r}, expected 0 <= {name} < 1")
+    return value
 
 
-def _expected(step: int, least: int) -> str:
+def _fits(side: int, step: int, least: int) -> bool:
+    return side % step == 0 and side >= max(least, step)
+
+
+def _sides(step: int, least: int) -> str:
     return f"rows and columns that are multiples of {step}, at least {max(least, step)}"

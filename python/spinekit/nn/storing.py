@@ -13,10 +13,13 @@ from torch import Tensor
 from spinekit import _engine
 from spinekit._core import ArgumentError, MalformedDataError, SpinekitError
 from spinekit.nn.checkpoints import METADATA_KEY, read_weights
+from spinekit.nn.fitting import POSITIONS, configuration_of
 from spinekit.nn.network import Network
+from spinekit.nn.swinunet import SwinUNet
 from spinekit.nn.transunet import TransUNet
+from spinekit.nn.unet import UNet
 
-_ARCHITECTURES: dict[str, Any] = {"transunet": TransUNet}
+_ARCHITECTURES: dict[str, Any] = {"transunet": TransUNet, "unet": UNet, "swinunet": SwinUNet}
 
 
 def save(model: Network, path: str | os.PathLike[str]) -> None:
@@ -30,7 +33,8 @@ def save(model: Network, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ArgumentError
-        If the name has another ending, `model` is no network of this package, or its filters are not plain.
+        If the name has another ending, `model` is no network of this package, there is not a label for each
+        class, or its filters are not plain.
     ResourceError
         If the file cannot be written.
 
@@ -44,19 +48,7 @@ def save(model: Network, path: str | os.PathLike[str]) -> None:
         raise ArgumentError(f"model: {type(model).__name__}, expected a network of spinekit.nn")
     if target.suffix.lower() != ".safetensors":
         raise ArgumentError(f"'{target}': expected a name that ends in .safetensors")
-    description = model.configuration
-    if model.labels is not None:
-        if len(model.labels) != description["classes"]:
-            raise ArgumentError(
-                f"labels: {len(model.labels)}, expected one for each of {description['classes']}"
-            )
-        description["labels"] = list(model.labels)
-    if model.filters is not None:
-        description["filters"] = model.filters
-    try:
-        metadata = {METADATA_KEY: json.dumps(description, allow_nan=False)}
-    except (TypeError, ValueError) as failure:
-        raise ArgumentError(f"filters: {failure}, expected plain values for JSON") from failure
+    metadata = {METADATA_KEY: json.dumps(model.description(), allow_nan=False)}
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     try:
         with _engine.appearing_whole(target) as part:
@@ -70,7 +62,8 @@ def load(path: str | os.PathLike[str]) -> Network:
 
     Parameters
     ----------
-    path : a file of `save`
+    path : a file of `save`, or an official TransUNet checkpoint, whose configuration is worked out from its
+        weights by `configuration_of`
 
     Returns
     -------
@@ -89,6 +82,11 @@ def load(path: str | os.PathLike[str]) -> Network:
     """
     source = _engine.path_of(path)
     state, configuration = read_weights(source)
+    if configuration is None and POSITIONS in state:
+        try:
+            configuration = configuration_of(state)
+        except SpinekitError as failure:
+            raise MalformedDataError(f"'{source}': {failure}") from failure
     if configuration is None:
         raise MalformedDataError(
             f"'{source}': no spinekit configuration in its metadata, expected a file of spinekit.nn.save; "
@@ -122,14 +120,7 @@ def build(configuration: dict[str, Any]) -> Network:
     for key, value in model.configuration.items():
         if key != "preset" and configuration.get(key, value) != value:
             raise ArgumentError(f"{key}: {configuration[key]!r}, expected {value!r} by the other numbers")
-    labels, filters = configuration.get("labels"), configuration.get("filters")
-    if labels is not None:
-        texts = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
-        if not texts or len(labels) != configuration["classes"]:
-            raise ArgumentError(f"labels: {labels!r}, expected {configuration['classes']} names")
-    if filters is not None and not isinstance(filters, dict):
-        raise ArgumentError(f"filters: {filters!r}, expected names and values")
-    model.labels, model.filters = labels, filters
+    model.adopt(configuration)
     return model
 
 
@@ -142,14 +133,21 @@ def _assembled(source: Path, state: dict[str, Tensor], configuration: dict[str, 
         raise MalformedDataError(f"'{source}': {failure}") from failure
     expected = model.state_dict()
     wrong = [name for name in expected if name not in state]
-    wrong += [name for name in state if name not in expected or state[name].shape != expected[name].shape]
+    wrong += [
+        name
+        for name, tensor in state.items()
+        if name not in expected
+        or tensor.shape != expected[name].shape
+        or tensor.is_floating_point() != expected[name].is_floating_point()
+    ]
     if wrong:
         raise MalformedDataError(
-            f"'{source}': {len(wrong)} weights are missing, unexpected or of another shape than its "
+            f"'{source}': {len(wrong)} weights are missing, unexpected, or of another shape or kind than its "
             f"configuration says, the first '{wrong[0]}'"
         )
     model.load_state_dict(state, assign=True)
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _write(weights: dict[str, Tensor], part: Path, metadata: dict[str, str]) -> None:

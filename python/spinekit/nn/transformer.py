@@ -54,7 +54,7 @@ class Attention(nn.Module):
             of(x).unflatten(2, (self.heads, -1)).transpose(1, 2) for of in (self.query, self.key, self.value)
         )
         mixed = nn.functional.scaled_dot_product_attention(query, key, value)
-        return self.out(mixed.transpose(1, 2).flatten(2))  # type: ignore[no-any-return]
+        return self.out(mixed.transpose(1, 2).flatten(2))
 
 
 class FeedForward(nn.Module):
@@ -68,7 +68,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Change each token by itself."""
-        return self.dropout(self.fc2(self.dropout(nn.functional.gelu(self.fc1(x)))))  # type: ignore[no-any-return]
+        return self.dropout(self.fc2(self.dropout(nn.functional.gelu(self.fc1(x)))))
 
 
 class Layer(nn.Module):
@@ -84,7 +84,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Mix and change tokens (n, tokens, hidden)."""
         x = x + self.attn(self.attention_norm(x))
-        return x + self.ffn(self.ffn_norm(x))  # type: ignore[no-any-return]
+        return x + self.ffn(self.ffn_norm(x))
 
 
 class Encoder(nn.Module):
@@ -103,7 +103,7 @@ class Encoder(nn.Module):
         """Encode tokens (n, tokens, hidden)."""
         for layer in self.layer:
             x = layer(x)
-        return self.encoder_norm(x)  # type: ignore[no-any-return]
+        return self.encoder_norm(x)
 
 
 class Transformer(nn.Module):
@@ -139,6 +139,6 @@ def resized_positions(positions: Tensor, grid: Sequence[int], wanted: Sequence[i
     """
     if tuple(grid) == tuple(wanted):
         return positions
-    pictures = positions.transpose(1, 2).unflatten(2, tuple(grid))
+    pictures = positions.transpose(1, 2).reshape(1, -1, *grid)
     resized = nn.functional.interpolate(pictures, tuple(wanted), mode="bilinear", align_corners=False)
     return resized.flatten(2).transpose(1, 2)

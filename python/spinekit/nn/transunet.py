@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from spinekit._core import ArgumentError
-from spinekit.nn.network import PEN, Network, check_films, count, pair_of
+from spinekit.nn.network import Network, count, pair_of, share
 from spinekit.nn.resnet import ResNet
 from spinekit.nn.transformer import Embeddings, Encoder, Transformer
 
@@ -61,12 +61,7 @@ class Preset:
             raise ArgumentError(f"groups: {self.groups}, expected a divisor of the width {self.width}")
         if self.hidden % self.heads:
             raise ArgumentError(f"heads: {self.heads}, expected a divisor of the hidden size {self.hidden}")
-        if (
-            isinstance(self.dropout, bool)
-            or not isinstance(self.dropout, int | float)
-            or not 0 <= self.dropout < 1
-        ):
-            raise ArgumentError(f"dropout: {self.dropout!r}, expected 0 <= dropout < 1")
+        share("dropout", self.dropout)
 
     @property
     def skips(self) -> tuple[int, int, int, int]:
@@ -104,7 +99,7 @@ class DecoderBlock(nn.Module):
         x = nn.functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
         if skip is not None:
             x = torch.cat([x, skip], 1)
-        return self.conv2(self.conv1(x))  # type: ignore[no-any-return]
+        return self.conv2(self.conv1(x))
 
 
 class Decoder(nn.Module):
@@ -191,10 +186,10 @@ class TransUNet(Network):
                     for key, n in dataclasses.asdict(numbers).items()
                 },
                 "skips": list(numbers.skips),
-            }
+            },
+            STEP,
+            _LEAST,
         )
-        self.channels = channels
-        self.pen = PEN(channels) if channels != 3 else None
         resnet = ResNet(numbers.width, numbers.units, numbers.groups)
         grid = rows // STEP, columns // STEP
         self.transformer = Transformer(
@@ -206,12 +201,12 @@ class TransUNet(Network):
         for module in (*resnet.modules(), *self.decoder.modules()):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        nn.init.zeros_(self.segmentation_head[0].bias)  # type: ignore[arg-type]
+        nn.init.zeros_(self.segmentation_head[0].bias)
 
     @classmethod
     def from_configuration(cls, configuration: dict[str, Any]) -> "TransUNet":
         """Build a network with fresh weights from a `configuration`; KeyError where it lacks a key."""
-        numbers = {}
+        numbers: dict[str, Any] = {}
         for field in dataclasses.fields(Preset):
             number = configuration[field.name]
             numbers[field.name] = tuple(number) if isinstance(number, list) else number
@@ -224,13 +219,8 @@ class TransUNet(Network):
 
     def forward(self, films: Tensor) -> Tensor:
         """Return logits (n, classes, rows, columns) of films (n, channels, rows, columns)."""
-        check_films(films, self.channels, STEP, _LEAST)
-        if self.pen is not None:
-            films = self.pen(films)
-        elif films.shape[1] == 1:
-            films = films.expand(-1, 3, -1, -1)
-        encoded, skips = self.transformer(films)
-        return self.segmentation_head(self.decoder(encoded, skips))  # type: ignore[no-any-return]
+        encoded, skips = self.transformer(self.entered(films))
+        return self.segmentation_head(self.decoder(encoded, skips))
 
 
 def _preset(preset: str | Preset) -> tuple[str, Preset]:
