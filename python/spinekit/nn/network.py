@@ -28,7 +28,7 @@ class Network(nn.Module):
 
     Attributes
     ----------
-    labels : what each class shows, or None where nobody said
+    labels : what each class shows: `LABELS` where there are eight, unless set; None where nobody said
     filters : how films are prepared for the network, passed through files untouched; None where unknown
     """
 
@@ -67,7 +67,7 @@ class Network(nn.Module):
         return described
 
     def adopt(self, description: dict[str, Any]) -> None:
-        """Take over "labels" and "filters" of a description; what it does not have becomes unknown.
+        """Take over "labels" and "filters" of a description, where it has them.
 
         Raises
         ------
@@ -80,9 +80,11 @@ class Network(nn.Module):
             texts = isinstance(labels, list) and all(isinstance(label, str) for label in labels)
             if not texts or len(labels) != classes:
                 raise ArgumentError(f"labels: {labels!r}, expected {classes} names")
-        if filters is not None and not isinstance(filters, dict):
-            raise ArgumentError(f"filters: {filters!r}, expected names and values")
-        self.labels, self.filters = copy.deepcopy(labels), copy.deepcopy(filters)
+            self.labels = list(labels)
+        if filters is not None:
+            if not isinstance(filters, dict):
+                raise ArgumentError(f"filters: {filters!r}, expected names and values")
+            self.filters = copy.deepcopy(filters)
 
     def entered(self, films: Tensor) -> Tensor:
         """Check films and bring them to the channels that the network behind the ensemble expects.
@@ -124,7 +126,7 @@ class PEN(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(count("channels", channels), 3, 7, padding=3)
         with torch.no_grad():
-            nn.init.normal_(self.conv.weight, std=0.01)
+            nn.init.normal_(self.conv.weight, std=1e-3)
             self.conv.weight[:, :, 3, 3] += 1 / channels
             nn.init.zeros_(self.conv.bias)
 

@@ -49,7 +49,7 @@ def save(model: Network, path: str | os.PathLike[str]) -> None:
     if target.suffix.lower() != ".safetensors":
         raise ArgumentError(f"'{target}': expected a name that ends in .safetensors")
     metadata = {METADATA_KEY: json.dumps(model.description(), allow_nan=False)}
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    weights = {name: _compact(tensor) for name, tensor in model.state_dict().items()}
     try:
         with _engine.appearing_whole(target) as part:
             _write(weights, part, metadata)
@@ -148,6 +148,12 @@ def _assembled(source: Path, state: dict[str, Tensor], configuration: dict[str, 
     model.load_state_dict(state, assign=True)
     model.eval()
     return model
+
+
+def _compact(tensor: Tensor) -> Tensor:
+    """Return a tensor that has its memory to itself; weights of a state dict can be parts of a larger one."""
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
 
 
 def _write(weights: dict[str, Tensor], part: Path, metadata: dict[str, str]) -> None:
