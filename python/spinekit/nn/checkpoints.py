@@ -137,7 +137,8 @@ def _read_state_dict(source: Path) -> dict[str, Tensor]:
     except OSError as failure:
         raise _engine.os_error(source, "cannot be read", failure) from failure
     except pickle.UnpicklingError as failure:
-        if "Unsupported" in str(failure):
+        # Bytes that are no instruction of a pickle are called unsupported too.
+        if "global" in str(failure).lower() or "Unsupported class" in str(failure):
             raise MalformedDataError(
                 f"'{source}': holds code or objects beside its weights, which are not run; expected a state "
                 "dict: torch.save(model.state_dict(), path)"

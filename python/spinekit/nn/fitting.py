@@ -14,13 +14,11 @@ from torch import Tensor
 from spinekit import _engine
 from spinekit._core import ArgumentError, MalformedDataError
 from spinekit.nn.checkpoints import kind_of, read_weights
-from spinekit.nn.google import read_google
+from spinekit.nn.google import POSITIONS, read_google
 from spinekit.nn.misfits import Misfits
 from spinekit.nn.network import Network
 from spinekit.nn.transformer import resized_positions
 from spinekit.nn.transunet import STEP, Preset, TransUNet
-
-POSITIONS = "transformer.embeddings.position_embeddings"
 
 _ENSEMBLE = "pen."
 
@@ -81,9 +79,8 @@ def load_checkpoint(model: Network, path: str | os.PathLike[str], *, skip: Seque
         if not isinstance(model, TransUNet):
             name = type(model).__name__
             raise ArgumentError(f"'{source}': an .npz of R50+ViT, expected a file for a {name}")
-        state = read_google(source, model)
+        state, resized = read_google(source, model)
         skip = (*skip, "decoder.", "segmentation_head.")
-        resized = []
     else:
         state, configuration = read_weights(source)
         state = {name: tensor for name, tensor in state.items() if not name.endswith(_DERIVED)}
@@ -91,13 +88,9 @@ def load_checkpoint(model: Network, path: str | os.PathLike[str], *, skip: Seque
         resized = _resize(state, own, model.configuration, configuration)
     state = {name: tensor for name, tensor in state.items() if not name.startswith(tuple(skip))}
     fresh = [name for name in own if name not in state]
-    misfits = Misfits(source)
+    misfits = Misfits.of(state, own)
     misfits.missing = [name for name in fresh if not name.startswith((_ENSEMBLE, *skip))]
-    misfits.unexpected = [name for name in state if name not in own]
-    for name, tensor in state.items():
-        if name in own and tensor.shape != own[name].shape:
-            misfits.wrong.append((name, tensor.shape, own[name].shape))
-    misfits.check()
+    misfits.check(source)
     if configuration and configuration.get("classes") == model.configuration["classes"]:
         try:
             model.adopt(configuration)

@@ -21,7 +21,7 @@ from spinekit.nn.transunet import STEP, TransUNet
 _Array = NDArray[Any]
 _Shape = tuple[int, ...]
 
-_POSITIONS = "transformer.embeddings.position_embeddings"
+POSITIONS = "transformer.embeddings.position_embeddings"
 _STORED_POSITIONS = "Transformer/posembed_input/pos_embedding"
 
 #: Tokens of a film of 4096 x 4096; more is no position grid but an attempt at memory.
@@ -37,7 +37,7 @@ _PARTS |= {"fc2": "MlpBlock_3/Dense_1"}
 _PARTS |= {name: f"MultiHeadDotProductAttention_1/{name}" for name in ("query", "key", "value", "out")}
 
 
-def read_google(source: Path, model: TransUNet) -> dict[str, Tensor]:
+def read_google(source: Path, model: TransUNet) -> tuple[dict[str, Tensor], list[str]]:
     """Return the arrays of an .npz that TransUNet has a place for, as it wants them.
 
     Parameters
@@ -50,6 +50,7 @@ def read_google(source: Path, model: TransUNet) -> dict[str, Tensor]:
     state : tensors by the network's names: those of the residual network and the transformer. The class
         token's position is dropped; positions of another grid are zoomed linearly, as the published code
         does
+    resized : names of what was zoomed
 
     Raises
     ------
@@ -62,9 +63,9 @@ def read_google(source: Path, model: TransUNet) -> dict[str, Tensor]:
     wanted = {
         name: tensor.shape
         for name, tensor in model.state_dict().items()
-        if name.startswith("transformer.") and name != _POSITIONS
+        if name.startswith("transformer.") and name != POSITIONS
     }
-    misfits = Misfits(source)
+    misfits = Misfits()
     try:
         with zipfile.ZipFile(source) as archive:
             for name, shape in wanted.items():
@@ -79,20 +80,22 @@ def read_google(source: Path, model: TransUNet) -> dict[str, Tensor]:
                 misfits.missing.append(_STORED_POSITIONS)
             elif not _are_positions(positions, numbers["hidden"]):
                 misfits.wrong.append((_STORED_POSITIONS, positions, (1, "1 + a square", numbers["hidden"])))
-            misfits.check()
+            misfits.check(source)
             state = {}
             for name, shape in wanted.items():
                 stored, _, turned = _place(name, tuple(shape), numbers["heads"])
                 state[name] = _tensor(turned(_read(archive, stored)))
             rows, columns = (side // STEP for side in numbers["size"])
-            state[_POSITIONS] = _tensor(_zoomed(_read(archive, _STORED_POSITIONS), rows, columns))
+            stored_positions = _read(archive, _STORED_POSITIONS)
     except SpinekitError:
         raise
     except _DAMAGES as failure:
         raise MalformedDataError(
             f"'{source}': cut off or damaged ({failure}); copy or download it again"
         ) from failure
-    return state
+    zoomed = _zoomed(stored_positions, rows, columns)
+    state[POSITIONS] = _tensor(stored_positions[:, 1:] if zoomed is None else zoomed)
+    return state, [] if zoomed is None else [POSITIONS]
 
 
 def _place(name: str, shape: _Shape, heads: int) -> tuple[str, list[_Shape], Callable[[_Array], _Array]]:
@@ -134,12 +137,14 @@ def _are_positions(shape: _Shape, hidden: int) -> bool:
     return square and shape == (1, tokens + 1, hidden)
 
 
-def _zoomed(positions: _Array, rows: int, columns: int) -> _Array:
+def _zoomed(positions: _Array, rows: int, columns: int) -> _Array | None:
+    """Return positions of another grid than the file's; None where it is the same."""
     side = math.isqrt(positions.shape[1] - 1)
-    grid = positions[0, 1:].reshape(side, side, -1)
-    if (rows, columns) != (side, side):
-        grid = ndimage.zoom(grid.astype(np.float32), (rows / side, columns / side, 1), order=1)
-    return grid.reshape(1, rows * columns, -1)
+    if (rows, columns) == (side, side):
+        return None
+    grid = positions[0, 1:].reshape(side, side, -1).astype(np.float32)
+    zoomed: _Array = ndimage.zoom(grid, (rows / side, columns / side, 1), order=1)
+    return zoomed.reshape(1, rows * columns, -1)
 
 
 def _header(archive: zipfile.ZipFile, name: str) -> _Shape | None:

@@ -1,8 +1,10 @@
 """What of a checkpoint does not fit a network, in one message."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from spinekit._core import ArgumentError
 
@@ -11,7 +13,7 @@ _NAMED = 3
 
 
 class Misfits:
-    """Collects names, and says them all at once.
+    """What two sets of weights by name do not have in common.
 
     Attributes
     ----------
@@ -20,24 +22,37 @@ class Misfits:
     unexpected : names that the file has and the network lacks
     """
 
-    def __init__(self, source: Path) -> None:
-        self._source = source
+    def __init__(self) -> None:
         self.wrong: list[tuple[str, Any, Any]] = []
         self.missing: list[str] = []
         self.unexpected: list[str] = []
 
-    def check(self) -> None:
-        """Raise an ArgumentError if there are any."""
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> "Misfits":
+        """Compare weights with those of a network, in the network's order."""
+        found = cls()
+        for name, tensor in expected.items():
+            if name not in state:
+                found.missing.append(name)
+            elif state[name].shape != tensor.shape:
+                found.wrong.append((name, state[name].shape, tensor.shape))
+        found.unexpected = [name for name in state if name not in expected]
+        return found
+
+    def __str__(self) -> str:
+        """All kinds, with their number and the first few of each; empty if there are none."""
         shapes = (f"'{name}': {_text(got)}, expected {_text(expected)}" for name, got, expected in self.wrong)
         parts = [
             _listed(len(self.wrong), "of another shape", shapes),
             _listed(len(self.missing), "missing", map(repr, self.missing)),
             _listed(len(self.unexpected), "unexpected", map(repr, self.unexpected)),
         ]
-        if any(parts):
-            raise ArgumentError(
-                f"'{self._source}' does not fit this network: {'; '.join(filter(None, parts))}"
-            )
+        return "; ".join(filter(None, parts))
+
+    def check(self, source: Path) -> None:
+        """Raise an ArgumentError that names the file if there are any."""
+        if text := str(self):
+            raise ArgumentError(f"'{source}' does not fit this network: {text}")
 
 
 def _listed(number: int, what: str, names: Iterable[str]) -> str:

@@ -13,7 +13,9 @@ from torch import Tensor
 from spinekit import _engine
 from spinekit._core import ArgumentError, MalformedDataError, SpinekitError
 from spinekit.nn.checkpoints import METADATA_KEY, read_weights
-from spinekit.nn.fitting import POSITIONS, configuration_of
+from spinekit.nn.fitting import configuration_of
+from spinekit.nn.google import POSITIONS
+from spinekit.nn.misfits import Misfits
 from spinekit.nn.network import Network
 from spinekit.nn.swinunet import SwinUNet
 from spinekit.nn.transunet import TransUNet
@@ -132,19 +134,13 @@ def _assembled(source: Path, state: dict[str, Tensor], configuration: dict[str, 
     except SpinekitError as failure:
         raise MalformedDataError(f"'{source}': {failure}") from failure
     expected = model.state_dict()
-    wrong = [name for name in expected if name not in state]
-    wrong += [
-        name
-        for name, tensor in state.items()
-        if name not in expected
-        or tensor.shape != expected[name].shape
-        or tensor.is_floating_point() != expected[name].is_floating_point()
-    ]
-    if wrong:
-        raise MalformedDataError(
-            f"'{source}': {len(wrong)} weights are missing, unexpected, or of another shape or kind than its "
-            f"configuration says, the first '{wrong[0]}'"
-        )
+    if misfits := str(Misfits.of(state, expected)):
+        raise MalformedDataError(f"'{source}': its weights are not those of its configuration: {misfits}")
+    for name, tensor in state.items():
+        if tensor.is_floating_point() != expected[name].is_floating_point():
+            raise MalformedDataError(
+                f"'{source}': '{name}' is {tensor.dtype}, expected {expected[name].dtype}"
+            )
     model.load_state_dict(state, assign=True)
     model.eval()
     return model
