@@ -1,0 +1,163 @@
+"""One file for a network: its weights, and the description that it is built from."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from spinekit import _engine
+from spinekit._core import ArgumentError, MalformedDataError, SpinekitError
+from spinekit.nn.checkpoints import METADATA_KEY, read_weights
+from spinekit.nn.fitting import configuration_of
+from spinekit.nn.google import POSITIONS
+from spinekit.nn.misfits import Misfits
+from spinekit.nn.network import Network
+from spinekit.nn.swinunet import SwinUNet
+from spinekit.nn.transunet import TransUNet
+from spinekit.nn.unet import UNet
+
+_ARCHITECTURES: dict[str, Any] = {"transunet": TransUNet, "unet": UNet, "swinunet": SwinUNet}
+
+
+def save(model: Network, path: str | os.PathLike[str]) -> None:
+    """Write a network into one .safetensors file, which appears whole or not at all.
+
+    Parameters
+    ----------
+    model : weights are written as they are, in their own dtype; `model.labels` and `model.filters` go along
+    path : ends in ``.safetensors``; what is there is replaced
+
+    Raises
+    ------
+    ArgumentError
+        If the name has another ending, `model` is no network of this package, there is not a label for each
+        class, or its filters are not plain.
+    ResourceError
+        If the file cannot be written.
+
+    Notes
+    -----
+    The metadata hold, under the key "spinekit", a JSON object: the network's `configuration`, and
+    "labels" and "filters" where they are known.
+    """
+    target = _engine.path_of(path)
+    if not isinstance(model, Network):
+        raise ArgumentError(f"model: {type(model).__name__}, expected a network of spinekit.nn")
+    if target.suffix.lower() != ".safetensors":
+        raise ArgumentError(f"'{target}': expected a name that ends in .safetensors")
+    metadata = {METADATA_KEY: json.dumps(model.description(), allow_nan=False)}
+    weights = {name: _compact(tensor) for name, tensor in model.state_dict().items()}
+    try:
+        with _engine.appearing_whole(target) as part:
+            _write(weights, part, metadata)
+    except OSError as failure:
+        raise _engine.os_error(target, "cannot be written", failure) from failure
+
+
+def load(path: str | os.PathLike[str]) -> Network:
+    """Return the network of a file, ready to predict.
+
+    Parameters
+    ----------
+    path : a file of `save`, or an official TransUNet checkpoint, whose configuration is worked out from its
+        weights by `configuration_of`
+
+    Returns
+    -------
+    model : on the CPU, in evaluation mode, with `labels` and `filters` as they were
+
+    Raises
+    ------
+    MalformedDataError
+        If the file is damaged, describes no network, or its weights are not those of the description.
+    ResourceError
+        If it cannot be read.
+
+    Notes
+    -----
+    Memory is that of the weights in the file, whatever the description claims.
+    """
+    source = _engine.path_of(path)
+    state, configuration = read_weights(source)
+    if configuration is None and POSITIONS in state:
+        try:
+            configuration = configuration_of(state)
+        except SpinekitError as failure:
+            raise MalformedDataError(f"'{source}': {failure}") from failure
+    if configuration is None:
+        raise MalformedDataError(
+            f"'{source}': no spinekit configuration in its metadata, expected a file of spinekit.nn.save; "
+            "for other checkpoints, build a network and use spinekit.nn.load_checkpoint"
+        )
+    return _assembled(source, state, configuration)
+
+
+def build(configuration: dict[str, Any]) -> Network:
+    """Return a network with fresh weights from a `configuration`.
+
+    Parameters
+    ----------
+    configuration : as networks and `read_weights` give it, "labels" and "filters" included
+
+    Raises
+    ------
+    ArgumentError
+        If the architecture is unknown, a key is missing, or numbers are out of range or do not fit together.
+    """
+    architecture = configuration.get("architecture")
+    if not isinstance(architecture, str) or architecture not in _ARCHITECTURES:
+        names = ", ".join(map(repr, _ARCHITECTURES))
+        raise ArgumentError(f"architecture: {architecture!r}, expected one of {names}")
+    try:
+        model: Network = _ARCHITECTURES[architecture].from_configuration(configuration)
+    except KeyError as missing:
+        raise ArgumentError(f"configuration: {missing} is missing") from missing
+    except TypeError as failure:
+        raise ArgumentError(f"configuration: {failure}") from failure
+    for key, value in model.configuration.items():
+        if key != "preset" and configuration.get(key, value) != value:
+            raise ArgumentError(f"{key}: {configuration[key]!r}, expected {value!r} by the other numbers")
+    model.adopt(configuration)
+    return model
+
+
+def _assembled(source: Path, state: dict[str, Tensor], configuration: dict[str, Any]) -> Network:
+    try:
+        # On the meta device nothing is allocated: a description can be false, and the weights are there.
+        with torch.device("meta"):
+            model = build(configuration)
+    except SpinekitError as failure:
+        raise MalformedDataError(f"'{source}': {failure}") from failure
+    expected = model.state_dict()
+    if misfits := str(Misfits.of(state, expected)):
+        raise MalformedDataError(f"'{source}': its weights are not those of its configuration: {misfits}")
+    for name, tensor in state.items():
+        if tensor.is_floating_point() != expected[name].is_floating_point():
+            raise MalformedDataError(
+                f"'{source}': '{name}' is {tensor.dtype}, expected {expected[name].dtype}"
+            )
+    model.load_state_dict(state, assign=True)
+    model.eval()
+    return model
+
+
+def _compact(tensor: Tensor) -> Tensor:
+    """Return a tensor that has its memory to itself; weights of a state dict can be parts of a larger one."""
+    tensor = tensor.detach().cpu().contiguous()
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+
+
+def _write(weights: dict[str, Tensor], part: Path, metadata: dict[str, str]) -> None:
+    try:
+        save_file(weights, part, metadata)
+    except SafetensorError as failure:
+        # It hides what the system said; opening the file for ourselves brings that to light.
+        part.open("ab").close()
+        raise OSError(0, str(failure)) from failure
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
