@@ -1,0 +1,44 @@
+// Work on channels-last maps in memory: statistics of groups, what follows from them, and doubling. They
+// are compiled for several instruction sets and chosen at run time, so that a package that is built on one
+// machine runs on another.
+#pragma once
+
+#include <cstdint>
+
+namespace spinekit::infer {
+
+// The upper half of a float32.
+struct Bfloat16 {
+  std::uint16_t bits;
+};
+
+// Normalised value of a channel: value * scale + shift.
+struct Affine {
+  const float* scale = nullptr;
+  const float* shift = nullptr;
+};
+
+template <typename Value>
+struct MapKernels {
+  // Adds, for each channel, (value - origin) and its square over `pixels` pixels to `sum` and `squares`.
+  void (*sums)(const Value* maps, std::int64_t pixels, std::int64_t channels, const float* origin,
+               float* sum, float* squares);
+
+  // maps = relu(maps * affine), which has a value for each channel.
+  void (*relu)(Value* maps, std::int64_t pixels, std::int64_t channels, Affine affine);
+
+  // maps = relu(maps * affine + other * other_affine); `other` as it is where its scale is null.
+  void (*relu_sum)(Value* maps, const Value* other, std::int64_t pixels, std::int64_t channels,
+                   Affine affine, Affine other_affine);
+
+  // One row of a doubled map, corners on corners: between rows `above` and `below` by `weight` of the
+  // latter. `columns` pixels become 2 * columns pixels that lie `stride` values apart.
+  void (*doubled_row)(const Value* above, const Value* below, float weight, std::int64_t columns,
+                      std::int64_t channels, Value* out, std::int64_t stride);
+};
+
+// Value is float or Bfloat16.
+template <typename Value>
+const MapKernels<Value>& map_kernels();
+
+}  // namespace spinekit::infer

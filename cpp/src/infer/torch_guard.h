@@ -1,0 +1,61 @@
+// Where torch is entered: its failures become Error, its threads are limited, gradients are off.
+#pragma once
+
+#include <ATen/Parallel.h>
+#include <c10/core/InferenceMode.h>
+#include <c10/util/Exception.h>
+#include <omp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <new>
+#include <string>
+
+#include "spinekit/error.h"
+
+namespace spinekit::infer {
+
+// OpenMP's number of threads belongs to the thread that calls, so that limiting it here disturbs nobody
+// else, unlike at::set_num_threads().
+class ThreadLimit {
+ public:
+  ThreadLimit(int threads, pid_t made_in) {
+    before_ = at::get_num_threads();  // sets this thread up, which would undo what follows
+    // OpenMP's own threads do not survive fork(); with one thread it needs none.
+    omp_set_num_threads(made_in == getpid() ? threads : 1);
+  }
+  ~ThreadLimit() { omp_set_num_threads(before_); }
+  ThreadLimit(const ThreadLimit&) = delete;
+  ThreadLimit& operator=(const ThreadLimit&) = delete;
+
+ private:
+  int before_ = 1;
+};
+
+// First line of what torch says; the rest is addresses.
+inline std::string first_line(const c10::Error& error) {
+  const std::string text = error.what_without_backtrace();
+  return text.substr(0, text.find('\n'));
+}
+
+// Runs `work` on torch; `what` names it in errors.
+template <typename Work>
+auto with_torch(const std::string& what, const Work& work) {
+  try {
+    const c10::InferenceMode inference;
+    return work();
+  } catch (const Error&) {
+    throw;
+  } catch (const c10::OutOfMemoryError&) {
+    throw_resource(what + ": the device has not enough memory; use fewer films at once, or device='cpu'");
+  } catch (const std::bad_alloc&) {
+    throw_resource(what + ": not enough memory; use fewer films at once");
+  } catch (const c10::Error& error) {
+    if (first_line(error).find("alloc") != std::string::npos) {
+      throw_resource(what + ": not enough memory; use fewer films at once");
+    }
+    throw_unsupported(what + ": " + first_line(error));
+  }
+}
+
+}  // namespace spinekit::infer

@@ -1,0 +1,403 @@
+// TransUNet (Chen et al. 2021) under the names of the published checkpoints. Filters are standardised and
+// batch normalisation is folded into its convolutions when the network is made; see nn/ for the same
+// network as it is trained.
+#include <ATen/Functions.h>
+#include <c10/core/MemoryFormat.h>
+#include <unistd.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "layers.h"
+#include "torch_guard.h"
+#include "weights.h"
+
+namespace spinekit::infer {
+namespace {
+
+constexpr double kFilterEps = 1e-5;
+constexpr double kNormEps = 1e-6;
+constexpr double kProjectionEps = 1e-5;  // of gn_proj, as published
+constexpr double kLayerEps = 1e-6;
+constexpr double kBatchEps = 1e-5;
+
+constexpr std::int64_t kStep = 16;
+// On a single token the last stage's projection would have nothing to be normalised over.
+constexpr std::int64_t kLeast = 32;
+
+// Rows and columns of the maps at one depth, for the film size that the network is made for.
+struct Size {
+  std::int64_t rows, columns;
+
+  [[nodiscard]] Size divided(std::int64_t by) const { return {rows / by, columns / by}; }
+};
+
+std::int64_t strided(std::int64_t side, std::int64_t stride) { return (side - 1) / stride + 1; }
+
+std::int64_t pooled(std::int64_t side) { return (side - 3) / 2 + 1; }
+
+at::Tensor standardised(const at::Tensor& weight) {
+  const at::Tensor wide = weight.to(at::kDouble);
+  const auto [variance, mean] =
+      at::var_mean(wide, at::OptionalIntArrayRef({1, 2, 3}), /*correction=*/0, /*keepdim=*/true);
+  return at::div(at::sub(wide, mean), at::sqrt(at::add(variance, kFilterEps))).to(at::kFloat);
+}
+
+// What weights are taken from, and where they go.
+struct Source {
+  Weights& weights;
+  const Placement& placement;
+
+  [[nodiscard]] Convolution standardised_convolution(const std::string& name, std::int64_t inputs,
+                                                     std::int64_t outputs, std::int64_t kernel,
+                                                     std::int64_t stride, Size size) const {
+    const at::Tensor weight = weights.take(name + ".weight", {outputs, inputs, kernel, kernel});
+    return {placement, standardised(weight), {}, stride, kernel / 2, Activation::kNone, size.rows,
+            size.columns};
+  }
+
+  [[nodiscard]] Convolution convolution(const std::string& name, std::int64_t inputs,
+                                        std::int64_t outputs, std::int64_t kernel,
+                                        Activation activation, Size size) const {
+    const at::Tensor weight = weights.take(name + ".weight", {outputs, inputs, kernel, kernel});
+    const at::Tensor bias = weights.take(name + ".bias", {outputs});
+    return {placement, weight, bias, 1, kernel / 2, activation, size.rows, size.columns};
+  }
+
+  // A convolution (name.0) without bias, batch normalisation (name.1) and ReLU.
+  [[nodiscard]] Convolution normalised_convolution(const std::string& name, std::int64_t inputs,
+                                                   std::int64_t outputs, Size size) const {
+    const at::Tensor weight = weights.take(name + ".0.weight", {outputs, inputs, 3, 3});
+    const auto of = [&](const char* part) {
+      return weights.take(name + ".1." + part, {outputs}).to(at::kDouble);
+    };
+    const at::Tensor gain = of("weight"), offset = of("bias"), mean = of("running_mean"),
+                     variance = of("running_var");
+    weights.ignore(name + ".1.num_batches_tracked");
+    const at::Tensor scale = at::div(gain, at::sqrt(at::add(variance, kBatchEps)));
+    return {placement,
+            at::mul(weight, scale.view({-1, 1, 1, 1})).to(at::kFloat),
+            at::sub(offset, at::mul(mean, scale)).to(at::kFloat),
+            1,
+            1,
+            Activation::kRelu,
+            size.rows,
+            size.columns};
+  }
+
+  [[nodiscard]] GroupNorm group_norm(const std::string& name, std::int64_t groups,
+                                     std::int64_t channels, double eps) const {
+    return {placement, groups, weights.take(name + ".weight", {channels}),
+            weights.take(name + ".bias", {channels}), eps};
+  }
+
+  [[nodiscard]] LayerNorm layer_norm(const std::string& name, std::int64_t hidden) const {
+    return {placement, weights.take(name + ".weight", {hidden}),
+            weights.take(name + ".bias", {hidden}), kLayerEps};
+  }
+
+  [[nodiscard]] Linear linear(const std::string& name, std::int64_t inputs, std::int64_t outputs,
+                              Activation activation, std::int64_t tokens) const {
+    return {placement, weights.take(name + ".weight", {outputs, inputs}),
+            weights.take(name + ".bias", {outputs}), activation, tokens};
+  }
+
+  // Queries, keys and values of one attention as one layer.
+  [[nodiscard]] Linear queries_keys_values(const std::string& name, std::int64_t hidden,
+                                           std::int64_t tokens) const {
+    std::vector<at::Tensor> parts, biases;
+    for (const char* part : {".query", ".key", ".value"}) {
+      parts.push_back(weights.take(name + part + ".weight", {hidden, hidden}));
+      biases.push_back(weights.take(name + part + ".bias", {hidden}));
+    }
+    return {placement, at::cat(parts), at::cat(biases), Activation::kNone, tokens};
+  }
+};
+
+// 1 x 1, 3 x 3, which carries the stride, and 1 x 1, beside a shortcut.
+class Unit {
+ public:
+  Unit(const Source& source, const std::string& name, std::int64_t inputs, std::int64_t outputs,
+       std::int64_t groups, std::int64_t stride, Size size)
+      : Unit(source, name, inputs, outputs, groups, stride, size,
+             {strided(size.rows, stride), strided(size.columns, stride)}) {}
+
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& maps) const {
+    at::Tensor found = norm1_.relu(reduce_(maps));
+    found = norm2_.relu(spread_(found));
+    found = expand_(found);
+    if (!projection_) return norm3_.relu_plus(found, maps);
+    return norm3_.relu_plus(found, projection_->first(maps), &projection_->second);
+  }
+
+ private:
+  Unit(const Source& source, const std::string& name, std::int64_t inputs, std::int64_t outputs,
+       std::int64_t groups, std::int64_t stride, Size size, Size after)
+      : reduce_(source.standardised_convolution(name + ".conv1", inputs, outputs / 4, 1, 1, size)),
+        spread_(source.standardised_convolution(name + ".conv2", outputs / 4, outputs / 4, 3, stride,
+                                                size)),
+        expand_(source.standardised_convolution(name + ".conv3", outputs / 4, outputs, 1, 1, after)),
+        norm1_(source.group_norm(name + ".gn1", groups, outputs / 4, kNormEps)),
+        norm2_(source.group_norm(name + ".gn2", groups, outputs / 4, kNormEps)),
+        norm3_(source.group_norm(name + ".gn3", groups, outputs, kNormEps)) {
+    if (stride == 1 && inputs == outputs) return;
+    projection_.emplace(
+        source.standardised_convolution(name + ".downsample", inputs, outputs, 1, stride, size),
+        source.group_norm(name + ".gn_proj", outputs, outputs, kProjectionEps));
+  }
+
+  Convolution reduce_, spread_, expand_;
+  GroupNorm norm1_, norm2_, norm3_;
+  std::optional<std::pair<Convolution, GroupNorm>> projection_;
+};
+
+// Attention, then two linear layers, each after a normalisation and beside a shortcut.
+class Layer {
+ public:
+  Layer(const Source& source, const std::string& name, const TransUnetConfiguration& numbers,
+        std::int64_t tokens)
+      : heads_(numbers.heads),
+        attention_norm_(source.layer_norm(name + ".attention_norm", numbers.hidden)),
+        ffn_norm_(source.layer_norm(name + ".ffn_norm", numbers.hidden)),
+        queries_keys_values_(source.queries_keys_values(name + ".attn", numbers.hidden, tokens)),
+        out_(source.linear(name + ".attn.out", numbers.hidden, numbers.hidden, Activation::kNone,
+                           tokens)),
+        fc1_(source.linear(name + ".ffn.fc1", numbers.hidden, numbers.mlp, Activation::kGelu, tokens)),
+        fc2_(source.linear(name + ".ffn.fc2", numbers.mlp, numbers.hidden, Activation::kNone,
+                           tokens)) {}
+
+  [[nodiscard]] at::Tensor operator()(const at::Tensor& tokens, std::int64_t count) const {
+    const at::Tensor mixed = attention(queries_keys_values_(attention_norm_(tokens)), count, heads_);
+    const at::Tensor between = out_.plus(mixed, tokens);
+    return fc2_.plus(fc1_(ffn_norm_(between)), between);
+  }
+
+ private:
+  std::int64_t heads_;
+  LayerNorm attention_norm_, ffn_norm_;
+  Linear queries_keys_values_, out_, fc1_, fc2_;
+};
+
+struct DecoderBlock {
+  Convolution first, second;
+};
+
+class TransUnet final : public Network {
+ public:
+  TransUnet(const TransUnetConfiguration& numbers, Weights& weights, const NetworkOptions& options)
+      : numbers_(numbers),
+        threads_(options.threads),
+        made_in_(getpid()),
+        placement_(placement_of(options)) {
+    const Source source{weights, placement_};
+    const Size film{numbers.rows, numbers.columns};
+    if (numbers.pen) {
+      pen_.emplace(
+          source.convolution("pen.conv", numbers.channels, 3, 7, Activation::kLeakyRelu, film));
+    }
+    take_resnet(source, film);
+    take_transformer(source, film);
+    take_decoder(source, film);
+  }
+
+  [[nodiscard]] NetworkShape logits_shape(const NetworkShape& films) const override {
+    const bool repeated = films.channels == 1 && numbers_.channels == 3 && !numbers_.pen;
+    if (films.channels != numbers_.channels && !repeated) {
+      throw_argument("films: " + std::to_string(films.channels) + " channels, expected " +
+                     std::to_string(numbers_.channels));
+    }
+    const auto fits = [](std::int64_t side) { return side % kStep == 0 && side >= kLeast; };
+    if (films.count < 1 || !fits(films.rows) || !fits(films.columns)) {
+      throw_argument("films: " + std::to_string(films.count) + " of " + std::to_string(films.rows) +
+                     " x " + std::to_string(films.columns) +
+                     " pixels, expected rows and columns that are multiples of 16, at least 32");
+    }
+    return {films.count, numbers_.classes, films.rows, films.columns};
+  }
+
+  void forward(const float* films, const NetworkShape& shape, float* logits) const override {
+    const NetworkShape result = logits_shape(shape);
+    with_torch("the network", [&] {
+      const ThreadLimit limit(threads_, made_in_);
+      at::Tensor maps = at::from_blob(const_cast<float*>(films),
+                                      {shape.count, shape.channels, shape.rows, shape.columns})
+                            .to(placement_.device);
+      maps = maps.to(placement_.type).contiguous(at::MemoryFormat::ChannelsLast);
+      if (shape.channels != numbers_.channels) {
+        maps = maps.expand({-1, numbers_.channels, -1, -1})
+                   .contiguous(at::MemoryFormat::ChannelsLast);
+      }
+      at::from_blob(logits, {result.count, result.channels, result.rows, result.columns})
+          .copy_(computed(maps));
+    });
+  }
+
+ private:
+  void take_resnet(const Source& source, Size film) {
+    const std::string name = "transformer.embeddings.hybrid_model.";
+    root_.emplace(
+        source.standardised_convolution(name + "root.conv", 3, numbers_.width, 7, 2, film),
+        source.group_norm(name + "root.gn", numbers_.groups, numbers_.width, kNormEps));
+    const Size half = film.divided(2);
+    Size size{pooled(half.rows), pooled(half.columns)};
+    std::int64_t inputs = numbers_.width;
+    for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
+      const std::int64_t outputs = numbers_.width * std::int64_t{4} << stage;
+      for (int unit = 0; unit < numbers_.units[stage]; ++unit) {
+        const std::int64_t stride = stage > 0 && unit == 0 ? 2 : 1;
+        stages_[stage].emplace_back(
+            source,
+            name + "body.block" + std::to_string(stage + 1) + ".unit" + std::to_string(unit + 1),
+            inputs, outputs, numbers_.groups, stride, size);
+        size = {strided(size.rows, stride), strided(size.columns, stride)};
+        inputs = outputs;
+      }
+    }
+  }
+
+  void take_transformer(const Source& source, Size film) {
+    const Size grid = film.divided(kStep);
+    const std::int64_t tokens = grid.rows * grid.columns;
+    const std::string name = "transformer.";
+    patches_.emplace(source.convolution(name + "embeddings.patch_embeddings",
+                                        numbers_.width * std::int64_t{16}, numbers_.hidden, 1,
+                                        Activation::kNone, grid));
+    // As a picture in float32: it is interpolated for films of other sizes.
+    positions_ = source.weights
+                     .take(name + "embeddings.position_embeddings", {1, tokens, numbers_.hidden})
+                     .view({1, grid.rows, grid.columns, numbers_.hidden})
+                     .permute({0, 3, 1, 2})
+                     .to(placement_.device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+    for (int layer = 0; layer < numbers_.layers; ++layer) {
+      layers_.emplace_back(source, name + "encoder.layer." + std::to_string(layer), numbers_, tokens);
+    }
+    encoder_norm_.emplace(source.layer_norm(name + "encoder.encoder_norm", numbers_.hidden));
+  }
+
+  void take_decoder(const Source& source, Size film) {
+    const std::int64_t width = numbers_.width;
+    const std::array<std::int64_t, 4> skips{8 * width, 4 * width, width, 0};
+    more_.emplace(source.normalised_convolution("decoder.conv_more", numbers_.hidden, numbers_.entry,
+                                                film.divided(kStep)));
+    std::int64_t inputs = numbers_.entry;
+    for (std::size_t block = 0; block < numbers_.decoder.size(); ++block) {
+      const Size size = film.divided(kStep >> (block + 1));
+      const std::string name = "decoder.blocks." + std::to_string(block);
+      const std::int64_t outputs = numbers_.decoder[block];
+      decoder_.push_back(
+          {source.normalised_convolution(name + ".conv1", inputs + skips[block], outputs, size),
+           source.normalised_convolution(name + ".conv2", outputs, outputs, size)});
+      inputs = outputs;
+    }
+    head_.emplace(source.convolution("segmentation_head.0", inputs, numbers_.classes, 3,
+                                     Activation::kNone, film));
+  }
+
+  [[nodiscard]] at::Tensor positions(std::int64_t rows, std::int64_t columns) const {
+    at::Tensor grid = positions_;
+    if (grid.size(2) != rows || grid.size(3) != columns) {
+      grid = at::upsample_bilinear2d(grid, {rows, columns}, /*align_corners=*/false);
+    }
+    return grid.permute({0, 2, 3, 1}).reshape({1, rows * columns, numbers_.hidden});
+  }
+
+  [[nodiscard]] at::Tensor computed(at::Tensor maps) const {
+    if (pen_) maps = (*pen_)(maps);
+    std::array<at::Tensor, 3> skips;
+    skips[0] = root_->second.relu(root_->first(maps));
+    // No padding, as published: the pooled map is one row and column short of a quarter.
+    maps = at::max_pool2d(skips[0], {3, 3}, {2, 2});
+    for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
+      for (const Unit& unit : stages_[stage]) maps = unit(maps);
+      if (stage + 1 < skips.size()) skips[stage + 1] = maps;
+    }
+    maps = transformed(maps);
+    maps = (*more_)(maps);
+    for (std::size_t block = 0; block < decoder_.size(); ++block) {
+      const at::Tensor skip = block < skips.size() ? skips[skips.size() - 1 - block] : at::Tensor();
+      maps = decoder_[block].second(decoder_[block].first(doubled_beside(maps, skip)));
+    }
+    return (*head_)(maps);
+  }
+
+  [[nodiscard]] at::Tensor transformed(const at::Tensor& maps) const {
+    const at::Tensor patches = (*patches_)(maps);
+    const std::int64_t count = patches.size(0), rows = patches.size(2), columns = patches.size(3);
+    // Channels-last maps are tokens as they lie.
+    at::Tensor tokens = patches.permute({0, 2, 3, 1}).reshape({count, rows * columns, -1});
+    tokens = at::add(tokens, positions(rows, columns).to(tokens.scalar_type()))
+                 .view({count * rows * columns, -1});
+    for (const Layer& layer : layers_) tokens = layer(tokens, count);
+    return (*encoder_norm_)(tokens).view({count, rows, columns, -1}).permute({0, 3, 1, 2});
+  }
+
+  TransUnetConfiguration numbers_;
+  int threads_;
+  pid_t made_in_;
+  Placement placement_;
+  std::optional<Convolution> pen_;
+  std::optional<std::pair<Convolution, GroupNorm>> root_;
+  std::array<std::vector<Unit>, 3> stages_;
+  std::optional<Convolution> patches_;
+  at::Tensor positions_;
+  std::vector<Layer> layers_;
+  std::optional<LayerNorm> encoder_norm_;
+  std::optional<Convolution> more_;
+  std::vector<DecoderBlock> decoder_;
+  std::optional<Convolution> head_;
+};
+
+void check_numbers(const TransUnetConfiguration& numbers) {
+  const auto expect = [](bool holds, const std::string& what) {
+    if (!holds) throw_argument("configuration: " + what);
+  };
+  constexpr int kMost = 1 << 16;
+  const auto count = [&](const char* name, int value) {
+    expect(value >= 1 && value <= kMost, std::string(name) + " " + std::to_string(value) +
+                                             ", expected 1 to " + std::to_string(kMost));
+  };
+  count("channels", numbers.channels);
+  count("classes", numbers.classes);
+  count("width", numbers.width);
+  count("groups", numbers.groups);
+  count("hidden", numbers.hidden);
+  count("heads", numbers.heads);
+  count("layers", numbers.layers);
+  count("mlp", numbers.mlp);
+  count("entry", numbers.entry);
+  for (const int units : numbers.units) count("units", units);
+  for (const int width : numbers.decoder) count("decoder", width);
+  for (const int side : {numbers.rows, numbers.columns}) {
+    count("size", side);
+    expect(side % kStep == 0 && side >= kLeast,
+           "size " + std::to_string(side) + ", expected multiples of 16, at least 32");
+  }
+  expect(numbers.pen || numbers.channels == 3, "channels " + std::to_string(numbers.channels) +
+                                                   " without an ensemble in front, expected 3");
+  expect(numbers.width % numbers.groups == 0, "width " + std::to_string(numbers.width) +
+                                                  ", expected a multiple of groups " +
+                                                  std::to_string(numbers.groups));
+  expect(numbers.hidden % numbers.heads == 0, "hidden " + std::to_string(numbers.hidden) +
+                                                  ", expected a multiple of heads " +
+                                                  std::to_string(numbers.heads));
+}
+
+}  // namespace
+}  // namespace spinekit::infer
+
+namespace spinekit {
+
+std::unique_ptr<Network> make_transunet(const TransUnetConfiguration& configuration,
+                                        const WeightViews& weights, const NetworkOptions& options) {
+  infer::check_numbers(configuration);
+  return infer::with_torch("the network", [&] {
+    infer::Weights checked(weights);
+    auto made = std::make_unique<infer::TransUnet>(configuration, checked, options);
+    checked.check();
+    return std::unique_ptr<Network>(std::move(made));
+  });
+}
+
+}  // namespace spinekit
