@@ -1,0 +1,29 @@
+// The way into OpenCV: its failures come out as Error, and it starts no threads.
+#pragma once
+
+#include <opencv2/core.hpp>
+#include <string>
+
+#include "spinekit/error.h"
+
+namespace spinekit::radiograph {
+
+// Runs `work`. Turning the threads off is for all of this OpenCV in the process, but no other code
+// of ours or of a wheel's own copy of OpenCV shares it.
+template <typename Work>
+void with_opencv(const char* what, const Work& work) {
+  static const bool serial = [] {
+    cv::setNumThreads(0);
+    return true;
+  }();
+  (void)serial;
+  try {
+    work();
+  } catch (const cv::Exception& failure) {
+    const std::string message = std::string(what) + ": " + failure.err;
+    if (failure.code == cv::Error::StsNoMem) throw_resource(message);
+    throw Error(ErrorCode::kUnsupported, message);
+  }
+}
+
+}  // namespace spinekit::radiograph
