@@ -15,6 +15,7 @@ namespace {
 
 using Floats = py::array_t<float, py::array::c_style>;
 using Pair = std::pair<double, double>;
+using Tiles = std::pair<std::int64_t, std::int64_t>;
 
 FilmView film_view(const py::array& film) {
   if (film.ndim() != 2 || (film.flags() & py::array::c_style) == 0) {
@@ -85,18 +86,22 @@ Floats pen_array(const FilmView& view, const PenOptions& options) {
 
 void bind_pen(py::module_& module) {
   py::classh<PenOptions>(module, "PenOptions", "Of the preprocessing ensemble.")
-      .def(py::init([](const GreyMapping& mapping, double clip_limit, std::pair<int, int> tiles,
+      .def(py::init([](const GreyMapping& mapping, double clip_limit, Tiles tiles,
                        double sharpening, Pair percentiles, unsigned versions) {
-             return PenOptions{.mapping = mapping,
-                               .clahe = {clip_limit, tiles.first, tiles.second},
-                               .sharpening = sharpening,
-                               .stretch = {percentiles.first, percentiles.second},
-                               .versions = versions};
+             const PenOptions options{.mapping = mapping,
+                                      .clahe = {clip_limit, tiles.first, tiles.second},
+                                      .sharpening = sharpening,
+                                      .stretch = {percentiles.first, percentiles.second},
+                                      .versions = versions};
+             check_pen(options);
+             return options;
            }),
            py::arg("mapping"), py::arg("clip_limit"), py::arg("tiles"), py::arg("sharpening"),
            py::arg("percentiles"), py::arg("versions"));
 
-  module.attr("PEN_VERSIONS") = py::tuple(py::cast(kPenNames));
+  module.def(
+      "pen_versions", [] { return std::vector<std::string>(kPenNames.begin(), kPenNames.end()); },
+      "What the ensemble is of, in the order of the channels.");
   module.def(
       "pen",
       [](const py::array& film, const PenOptions& options) {
@@ -222,7 +227,7 @@ void bind_filters(py::module_& module) {
       py::arg("film"), py::arg("mapping"), "A film as integers.");
   module.def(
       "clahe",
-      [](const py::array& film, double clip_limit, std::pair<int, int> tiles) {
+      [](const py::array& film, double clip_limit, Tiles tiles) {
         const FilmView view = film_view(film);
         return filtered(film, view.type, [&](auto out) {
           clahe(view, {clip_limit, tiles.first, tiles.second}, out);

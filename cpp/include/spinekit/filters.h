@@ -55,10 +55,10 @@ struct ClaheOptions {
   // levels. OpenCV takes at least one pixel a level: tiles of fewer pixels than levels, as small
   // films of 16 bits have, are hardly limited at all.
   double clip_limit = 2;
-  int tile_rows = 8;  // 1 to kMostTiles
-  int tile_columns = 8;
+  std::int64_t tile_rows = 8;  // 1 to kMostTiles
+  std::int64_t tile_columns = 8;
 };
-inline constexpr int kMostTiles = 64;
+inline constexpr std::int64_t kMostTiles = 64;
 
 struct StretchOptions {
   double low_percentile = 2;  // 0 <= low < high <= 100
@@ -78,6 +78,9 @@ struct PenOptions {
 
   [[nodiscard]] int channels() const;
 };
+
+// Throws Error(kArgument) on options that cannot be, whatever the film.
+void check_pen(const PenOptions& options);
 
 // Each throws Error(kArgument) on options that cannot be, a film that cannot be, and an output of
 // another size than stated.

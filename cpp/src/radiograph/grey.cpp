@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "rounding.h"
@@ -28,6 +29,25 @@ void check_integers(const FilmView& film, std::span<std::byte> out) {
     throw_argument("the film has floats, expected integers; map its levels first");
   }
   check_output(film, film.type, 1, out);
+}
+
+void check_mapping(const GreyMapping& mapping) {
+  if (mapping.bits != 0 && mapping.bits != 8 && mapping.bits != 16) {
+    throw_argument("bits: " + std::to_string(mapping.bits) + ", expected 8 or 16");
+  }
+  if (mapping.from == LevelsFrom::kGiven &&
+      !(mapping.low < mapping.high && std::isfinite(mapping.high - mapping.low))) {
+    throw_argument("levels: " + std::to_string(mapping.low) + " to " +
+                   std::to_string(mapping.high) + ", expected two finite numbers, low < high");
+  }
+}
+
+void check_stretch(const StretchOptions& options) {
+  if (!(0 <= options.low_percentile && options.low_percentile < options.high_percentile &&
+        options.high_percentile <= 100)) {
+    throw_argument("percentiles: " + std::to_string(options.low_percentile) + " and " +
+                   std::to_string(options.high_percentile) + ", expected 0 <= low < high <= 100");
+  }
 }
 
 }  // namespace radiograph
@@ -161,29 +181,16 @@ void check_film(const FilmView& film) {
 }
 
 GreyType mapped_type(const FilmView& film, const GreyMapping& mapping) {
-  switch (mapping.bits) {
-    case 0:
-      return film.type == GreyType::kUint8 ? GreyType::kUint8 : GreyType::kUint16;
-    case 8:
-      return GreyType::kUint8;
-    case 16:
-      return GreyType::kUint16;
-    default:
-      throw_argument("bits: " + std::to_string(mapping.bits) + ", expected 8 or 16");
-  }
+  radiograph::check_mapping(mapping);
+  const bool bytes = mapping.bits == 0 ? film.type == GreyType::kUint8 : mapping.bits == 8;
+  return bytes ? GreyType::kUint8 : GreyType::kUint16;
 }
 
 void map_levels(const FilmView& film, const GreyMapping& mapping, std::span<std::byte> out) {
   const GreyType type = mapped_type(film, mapping);
   radiograph::check_output(film, type, 1, out);
-  if (mapping.from == LevelsFrom::kGiven &&
-      !(mapping.low < mapping.high && std::isfinite(mapping.high - mapping.low))) {
-    throw_argument("levels: " + std::to_string(mapping.low) + " to " +
-                   std::to_string(mapping.high) + ", expected two finite numbers, low < high");
-  }
   if (mapping.from == LevelsFrom::kType && type == film.type) {
-    const auto* const bytes = static_cast<const std::byte*>(film.data);
-    std::copy_n(bytes, out.size(), out.data());
+    std::copy_n(static_cast<const std::byte*>(film.data), out.size(), out.data());
     return;
   }
   const Range range = range_for(film, mapping);
@@ -193,11 +200,7 @@ void map_levels(const FilmView& film, const GreyMapping& mapping, std::span<std:
 
 void stretch(const FilmView& film, const StretchOptions& options, std::span<std::byte> out) {
   radiograph::check_integers(film, out);
-  if (!(0 <= options.low_percentile && options.low_percentile < options.high_percentile &&
-        options.high_percentile <= 100)) {
-    throw_argument("percentiles: " + std::to_string(options.low_percentile) + " and " +
-                   std::to_string(options.high_percentile) + ", expected 0 <= low < high <= 100");
-  }
+  radiograph::check_stretch(options);
   if (film.type == GreyType::kUint8) {
     return map_to<std::uint8_t>(film, percentiles<std::uint8_t>(film, options), out.data());
   }

@@ -1,4 +1,4 @@
-// Checks that the filters of grey levels share.
+// What the filters of grey levels share.
 #pragma once
 
 #include <cstddef>
@@ -18,5 +18,8 @@ void check_output(const FilmView& film, GreyType type, std::int64_t channels,
 
 // Of a filter from integers to as many integers of the same type.
 void check_integers(const FilmView& film, std::span<std::byte> out);
+
+void check_mapping(const GreyMapping& mapping);
+void check_stretch(const StretchOptions& options);
 
 }  // namespace spinekit::radiograph

@@ -2,6 +2,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <opencv2/imgproc.hpp>
 #include <string>
 
@@ -25,12 +26,18 @@ void check_clahe(const ClaheOptions& options) {
     throw_argument("clip_limit: " + std::to_string(options.clip_limit) +
                    ", expected 0 (no limit) or more");
   }
-  for (const int tiles : {options.tile_rows, options.tile_columns}) {
+  for (const std::int64_t tiles : {options.tile_rows, options.tile_columns}) {
     if (tiles < 1 || tiles > kMostTiles) {
       throw_argument("tiles: " + std::to_string(options.tile_rows) + " x " +
                      std::to_string(options.tile_columns) + ", expected 1 to " +
                      std::to_string(kMostTiles) + " of each");
     }
+  }
+}
+
+void check_sharpening(double amount) {
+  if (!(amount >= 0 && amount <= 100)) {
+    throw_argument("sharpening: " + std::to_string(amount) + ", expected 0 to 100");
   }
 }
 
@@ -120,6 +127,14 @@ int PenOptions::channels() const {
   return std::popcount(versions);
 }
 
+void check_pen(const PenOptions& options) {
+  (void)options.channels();
+  radiograph::check_mapping(options.mapping);
+  check_clahe(options.clahe);
+  check_sharpening(options.sharpening);
+  radiograph::check_stretch(options.stretch);
+}
+
 void clahe(const FilmView& film, const ClaheOptions& options, std::span<std::byte> out) {
   check_integers(film, out);
   check_clahe(options);
@@ -127,27 +142,26 @@ void clahe(const FilmView& film, const ClaheOptions& options, std::span<std::byt
   const int columns = static_cast<int>(film.columns);
   const int type = film.type == GreyType::kUint8 ? CV_8UC1 : CV_16UC1;
   // From as many multiples on as there are levels nothing is clipped; OpenCV would overflow far above.
+  const cv::Size tiles(static_cast<int>(options.tile_columns), static_cast<int>(options.tile_rows));
   const double limit = std::min(options.clip_limit, static_cast<double>(highest(film.type) + 1));
   radiograph::with_opencv("CLAHE", [&] {
     const cv::Mat source(rows, columns, type, const_cast<void*>(film.data));
     cv::Mat target(rows, columns, type, out.data());
-    cv::createCLAHE(limit, {options.tile_columns, options.tile_rows})->apply(source, target);
+    cv::createCLAHE(limit, tiles)->apply(source, target);
   });
 }
 
 void sharpen(const FilmView& film, double amount, std::span<std::byte> out) {
   check_integers(film, out);
-  if (!(amount >= 0 && amount <= 100)) {
-    throw_argument("amount: " + std::to_string(amount) + ", expected 0 to 100");
-  }
+  check_sharpening(amount);
   if (film.type == GreyType::kUint8) return sharpen_film<std::uint8_t>(film, amount, out.data());
   sharpen_film<std::uint16_t>(film, amount, out.data());
 }
 
 void pen_levels(const FilmView& film, const PenOptions& options, std::span<std::byte> out) {
   const GreyType type = mapped_type(film, options.mapping);
+  check_pen(options);
   radiograph::check_output(film, type, options.channels(), out);
-  check_clahe(options.clahe);
   Versions versions(film, type, options.versions, out);
   const auto wanted = [&](unsigned bits) { return (options.versions & bits) != 0; };
   const auto equalise = [&](Version from, Version to) {
