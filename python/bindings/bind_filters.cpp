@@ -251,6 +251,7 @@ void bind_filters(py::module_& module) {
         });
       },
       py::arg("film"), py::arg("percentiles"), "Contrast stretching of integers.");
+  module.def("filter_versions", &filter_versions, "Names and versions of the filters' libraries.");
   bind_pen(module);
   bind_letterbox(module);
 }

@@ -717,6 +717,11 @@ def encode_j2k(
     One J2K codestream of one frame.
     """
 
+def filter_versions() -> list[tuple[str, str]]:
+    """
+    Names and versions of the filters' libraries.
+    """
+
 def image_header(file: typing_extensions.Buffer, label: str) -> ImageHeader:
     """
     The header of a file that is in memory.

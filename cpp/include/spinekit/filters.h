@@ -10,6 +10,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "spinekit/executor.h"
@@ -70,10 +72,10 @@ inline constexpr int kPenVersions = 6;
 extern const std::array<const char*, kPenVersions> kPenNames;
 
 struct PenOptions {
-  GreyMapping mapping;
-  ClaheOptions clahe;
+  GreyMapping mapping{};
+  ClaheOptions clahe{};
   double sharpening = 1;
-  StretchOptions stretch;
+  StretchOptions stretch{};
   unsigned versions = (1U << kPenVersions) - 1;  // bit k: kPenNames[k] is wanted
 
   [[nodiscard]] int channels() const;
@@ -117,5 +119,8 @@ void pen_unit(const FilmView& film, const PenOptions& options, std::span<float> 
 void pen_batch(const std::vector<FilmView>& films, const PenOptions& options,
                const std::vector<std::span<float>>& out, Executor& executor,
                const CancelToken& cancel);
+
+// Names of the libraries behind the filters and the versions that are linked.
+std::vector<std::pair<std::string, std::string>> filter_versions();
 
 }  // namespace spinekit

@@ -8,8 +8,8 @@
 
 namespace spinekit::radiograph {
 
-// Runs `work`. Turning the threads off is for all of this OpenCV in the process, but no other code
-// of ours or of a wheel's own copy of OpenCV shares it.
+// Runs `work`. Turning the threads off holds for everyone in the process who uses this very library, as
+// Debian's own cv2 does; wheels bring theirs. Results do not depend on it, should someone turn them on.
 template <typename Work>
 void with_opencv(const char* what, const Work& work) {
   static const bool serial = [] {

@@ -209,4 +209,8 @@ void pen_batch(const std::vector<FilmView>& films, const PenOptions& options,
       cancel);
 }
 
+std::vector<std::pair<std::string, std::string>> filter_versions() {
+  return {{"OpenCV", cv::getVersionString()}};
+}
+
 }  // namespace spinekit
