@@ -101,11 +101,11 @@ class Resampler {
   }
 
  private:
-  const T* source(std::int64_t row) const {
+  [[nodiscard]] const T* source(std::int64_t row) const {
     return static_cast<const T*>(film_.data) + row * film_.columns;
   }
 
-  T pixel(const Taps& taps) const {
+  [[nodiscard]] T pixel(const Taps& taps) const {
     const auto value = [&](std::int64_t column) { return line_[static_cast<std::size_t>(column)]; };
     double sum = taps.head * value(taps.first);
     if (taps.end - taps.first > 2) {

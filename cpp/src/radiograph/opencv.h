@@ -12,11 +12,11 @@ namespace spinekit::radiograph {
 // Debian's own cv2 does; wheels bring theirs. Results do not depend on it, should someone turn them on.
 template <typename Work>
 void with_opencv(const char* what, const Work& work) {
-  static const bool serial = [] {
+  static const bool kSerial = [] {
     cv::setNumThreads(0);
     return true;
   }();
-  (void)serial;
+  (void)kSerial;
   try {
     work();
   } catch (const cv::Exception& failure) {
