@@ -180,7 +180,7 @@ TEST_CASE("the ensemble is its filters, each one alone, in any choice") {
   for (unsigned versions = 1; versions < 64; ++versions) {
     const PenOptions options{
         .clahe = how, .sharpening = 0.5, .stretch = {1, 90}, .versions = versions};
-    Film<std::uint8_t> out(40 * options.channels(), 30);
+    Film<std::uint8_t> out(std::int64_t{40} * options.channels(), 30);
     pen_levels(film.view(), options, out.bytes());
     std::vector<std::uint8_t> expected;
     for (std::size_t k = 0; k < 6; ++k) {
@@ -194,6 +194,7 @@ TEST_CASE("the ensemble is its filters, each one alone, in any choice") {
 
 TEST_CASE("a batch is the same for any number of workers") {
   std::vector<Film<std::uint16_t>> films;
+  films.reserve(7);
   for (int k = 0; k < 7; ++k) films.push_back(pattern<std::uint16_t>(20 + k, 31));
   std::vector<std::vector<float>> results;
   for (const int workers : {1, 2, 8}) {
@@ -340,7 +341,7 @@ TEST_CASE("maps that are planes come back as the same planes") {
 
 TEST_CASE("what a network says of its padding does not reach the film") {
   const Letterbox box = letterbox({100, 40}, {32, 32}, 1, 1);
-  std::vector<float> maps(32 * 32, 1000.0F);
+  std::vector<float> maps(1024, 1000.0F);
   for (std::int64_t r = 0; r < 32; ++r) {
     std::fill_n(maps.begin() + r * 32 + box.left, box.fitted.columns, 0.0F);
   }
@@ -350,7 +351,7 @@ TEST_CASE("what a network says of its padding does not reach the film") {
 TEST_CASE("unfitting is the same for any number of workers, and stops when told") {
   const Letterbox box = letterbox({301, 197}, {32, 32}, 1, 1);
   std::vector<float> maps;
-  for (const std::uint16_t value : pattern<std::uint16_t>(3 * 32, 32).values) {
+  for (const std::uint16_t value : pattern<std::uint16_t>(96, 32).values) {
     maps.push_back(static_cast<float>(value) / 5000 - 6);
   }
   const auto one = unfitted(maps, 3, box, true, 1);

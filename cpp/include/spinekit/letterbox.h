@@ -50,7 +50,7 @@ void letterbox_fit(const FilmView& film, const Letterbox& box, std::span<std::by
 void letterbox_pad(std::span<const float> stack, std::int64_t channels, const Letterbox& box,
                    float value, std::span<float> out);
 
-// (maps, input) to (maps, film): linear between the four nearest pixels, clamped to the film's share
+// (maps, input) to (maps, film), finite values: linear between the four nearest pixels, clamped to the film's share
 // of the input, for what a network says of its padding is not of the film. `logits`: the logistic
 // function is applied to the result, to within 1e-6.
 void letterbox_unfit(std::span<const float> maps, std::int64_t count, const Letterbox& box,
