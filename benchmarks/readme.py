@@ -210,11 +210,36 @@ def phantom(found: dict[str, Any]) -> list[str]:
     ]
 
 
+def filters(found: dict[str, Any]) -> list[str]:
+    lines = [
+        f"`python benchmarks/filters.py`, {found['machine']}, medians of {found['rounds']} rounds in turn; "
+        f"OpenCV's wheel {found['versions']['OpenCV']} and NumPy",
+        "give the same ensemble to the bit, and the same maps to within "
+        f"{found['largest difference of maps']:.0e}.",
+        "",
+        "| ms | spinekit | OpenCV and NumPy |",
+        "|---|---|---|",
+    ]
+    for part, title in (("ensemble", "six versions of "), ("letterbox", "")):
+        for case, works in found[part].items():
+            ours, theirs = (
+                "; ".join(
+                    f"{times['median']:.1f} ({name.rsplit(', ', 1)[1]})"
+                    for name, times in works.items()
+                    if name.startswith("spinekit") == own
+                )
+                for own in (True, False)
+            )
+            lines.append(f"| {title}{case} | {ours} | {theirs} |")
+    return lines
+
+
 TABLES = {
     "compression": compression,
     "volumes": volumes,
     "measurement": measurement,
     "phantom": phantom,
+    "filters": filters,
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from scipy import ndimage
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("SPINEKIT_TEST_DATA", ROOT.parent / "shared" / "data"))
@@ -47,6 +48,16 @@ def body_picture(rows=256, columns=256, seed=0, bits=12):
     picture[((x - 0.1) ** 2 + (y + 0.25) ** 2) < 0.02] = 150.0
     picture += np.random.default_rng(seed).normal(0, 12, picture.shape)
     return np.clip(picture * 2.0 ** (bits - 12), 0, 2**bits - 1).astype(np.uint16 if bits > 8 else np.uint8)
+
+
+def made_film(shape, dtype=np.uint8, seed=0):
+    """Return a film with structure, noise and both ends of its levels."""
+    rng = np.random.default_rng(seed)
+    smooth = ndimage.gaussian_filter(rng.normal(size=shape), 3) * 6 + rng.normal(size=shape) * 0.3
+    if np.dtype(dtype).kind == "f":
+        return smooth.astype(dtype)
+    top = np.iinfo(dtype).max
+    return np.clip(top * (0.4 + 0.2 * smooth), 0, top).astype(dtype)
 
 
 def nested(depth):

@@ -12,4 +12,5 @@ PYBIND11_MODULE(_core, module) {
   spinekit::bindings::bind_volume(module);
   spinekit::bindings::bind_radiograph(module);
   spinekit::bindings::bind_projection(module);
+  spinekit::bindings::bind_filters(module);
 }

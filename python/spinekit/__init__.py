@@ -22,7 +22,7 @@ See the project's README for the whole picture, and ``spinekit --help`` for the 
 
 import logging as _logging
 
-from spinekit import annotations, phantom
+from spinekit import annotations, filters, phantom
 from spinekit._core import (
     ArgumentError,
     CancelledError,
@@ -86,6 +86,7 @@ __all__ = [
     "compare",
     "compress",
     "decompress",
+    "filters",
     "info",
     "measure",
     "measure_files",

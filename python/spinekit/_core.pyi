@@ -611,9 +611,73 @@ class Beam:
     @property
     def source(self) -> typing.Annotated[list[float], "FixedSize(3)"]: ...
 
+class GreyMapping:
+    """
+    Which grey levels become which integers.
+    """
+    def __init__(
+        self,
+        levels: tuple[
+            typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+        ]
+        | None,
+        of_film: bool,
+        bits: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+
+class PenOptions:
+    """
+    Of the preprocessing ensemble.
+    """
+    def __init__(
+        self,
+        mapping: GreyMapping,
+        clip_limit: typing.SupportsFloat | typing.SupportsIndex,
+        tiles: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex],
+        sharpening: typing.SupportsFloat | typing.SupportsIndex,
+        percentiles: tuple[
+            typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+        ],
+        versions: typing.SupportsInt | typing.SupportsIndex,
+    ) -> None: ...
+
+class Letterbox:
+    """
+    Where a film lies in a network's input.
+    """
+    def __init__(
+        self,
+        film: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex],
+        input: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex],
+        spacing: tuple[
+            typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+        ],
+    ) -> None: ...
+    @property
+    def film(self) -> tuple[int, int]: ...
+    @property
+    def fitted(self) -> tuple[int, int]: ...
+    @property
+    def input(self) -> tuple[int, int]: ...
+    @property
+    def left(self) -> int: ...
+    @property
+    def scale(self) -> tuple[float, float]: ...
+    @property
+    def top(self) -> int: ...
+
 def arrange(frames: collections.abc.Sequence[FrameHeader]) -> tuple[list[int], SliceGeometry]:
     """
     Numbers of the frames in slice order, and their geometry.
+    """
+
+def clahe(
+    film: numpy.ndarray,
+    clip_limit: typing.SupportsFloat | typing.SupportsIndex,
+    tiles: tuple[typing.SupportsInt | typing.SupportsIndex, typing.SupportsInt | typing.SupportsIndex],
+) -> numpy.ndarray:
+    """
+    Contrast-limited adaptive histogram equalisation of integers.
     """
 
 def coarse_bytes(
@@ -653,14 +717,51 @@ def encode_j2k(
     One J2K codestream of one frame.
     """
 
+def filter_versions() -> list[tuple[str, str]]:
+    """
+    Names and versions of the filters' libraries.
+    """
+
 def image_header(file: typing_extensions.Buffer, label: str) -> ImageHeader:
     """
     The header of a file that is in memory.
     """
 
+def letterbox_fit(
+    film: numpy.ndarray, box: Letterbox, executor: Executor, cancel: CancelToken
+) -> numpy.ndarray:
+    """
+    The film at its fitted size, without padding.
+    """
+
+def letterbox_pad(
+    stack: numpy.typing.NDArray[numpy.float32],
+    box: Letterbox,
+    value: typing.SupportsFloat | typing.SupportsIndex,
+) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    (channels, fitted) amid (channels, input).
+    """
+
+def letterbox_unfit(
+    maps: numpy.typing.NDArray[numpy.float32],
+    box: Letterbox,
+    logits: bool,
+    executor: Executor,
+    cancel: CancelToken,
+) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    (maps, input) to (maps, film).
+    """
+
 def local_header_bytes(first30: typing_extensions.Buffer) -> int:
     """
     So far behind a local header's offset its entry's bytes begin.
+    """
+
+def map_levels(film: numpy.ndarray, mapping: GreyMapping) -> numpy.ndarray:
+    """
+    A film as integers.
     """
 
 def measure_key_points(
@@ -704,6 +805,31 @@ def paint(
     Paint the inside of meshes into a float32 volume (z, y, x), one over the other; origin and spacing are (x, y, z).
     """
 
+def pen(film: numpy.ndarray, options: PenOptions) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    Versions of a film in [0, 1], (channels, rows, columns).
+    """
+
+def pen_batch(
+    films: collections.abc.Sequence[numpy.ndarray],
+    options: PenOptions,
+    executor: Executor,
+    cancel: CancelToken,
+) -> list[numpy.typing.NDArray[numpy.float32]]:
+    """
+    Versions of each film in [0, 1].
+    """
+
+def pen_levels(film: numpy.ndarray, options: PenOptions) -> numpy.ndarray:
+    """
+    The same as integers.
+    """
+
+def pen_versions() -> list[str]:
+    """
+    What the ensemble is of, in the order of the channels.
+    """
+
 def ray_sums(
     meshes: collections.abc.Sequence[Mesh],
     channels: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
@@ -741,6 +867,11 @@ def scan_headers(
     The header of each file, or the exception that says why there is none.
     """
 
+def sharpen(film: numpy.ndarray, amount: typing.SupportsFloat | typing.SupportsIndex) -> numpy.ndarray:
+    """
+    Sharpening of integers.
+    """
+
 def silhouettes(
     meshes: collections.abc.Sequence[Mesh],
     groups: collections.abc.Sequence[typing.SupportsInt | typing.SupportsIndex],
@@ -750,6 +881,16 @@ def silhouettes(
 ) -> numpy.typing.NDArray[numpy.float32]:
     """
     Part of each pixel that the union of a group's meshes covers: float32 (count, rows, columns).
+    """
+
+def stretch(
+    film: numpy.ndarray,
+    percentiles: tuple[
+        typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex
+    ],
+) -> numpy.ndarray:
+    """
+    Contrast stretching of integers.
     """
 
 def structural_similarity(

@@ -41,7 +41,7 @@ def info() -> dict[str, Any]:
     """
     return {
         "spinekit": _core.__version__,
-        "libraries": dict(_core.codec_versions()) | dict(_core.dicom_versions()),
+        "libraries": dict(_core.codec_versions() + _core.dicom_versions() + _core.filter_versions()),
         "codecs": CODECS,
         "python": sys.version.split()[0],
         "numpy": np.__version__,
