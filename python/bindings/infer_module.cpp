@@ -2,6 +2,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
+#include <pybind11/typing.h>
 
 #include <algorithm>
 
@@ -14,6 +15,7 @@ using namespace spinekit;
 namespace {
 
 using Floats = py::array_t<float, py::array::c_style>;
+using Configuration = py::typing::Dict<py::str, py::object>;
 
 const char* class_of(ErrorCode code) {
   switch (code) {
@@ -124,7 +126,7 @@ PYBIND11_MODULE(_infer, module) {
 
   module.def(
       "transunet",
-      [](const py::dict& configuration, const std::map<std::string, Floats>& weights,
+      [](const Configuration& configuration, const std::map<std::string, Floats>& weights,
          const std::string& precision, int threads, const std::string& device, bool prepacked) {
         WeightViews views;
         for (const auto& [name, array] : weights) {

@@ -5,41 +5,58 @@ namespace spinekit::infer {
 #ifdef SPINEKIT_X86_KERNELS
 extern const MapKernels<float> kAvx2Float, kAvx512Float;
 extern const MapKernels<Bfloat16> kAvx2Bfloat16, kAvx512Bfloat16;
+#endif
 
 namespace {
 
-bool has_avx512() {
-  return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+template <typename Value>
+using Variants = std::vector<std::pair<std::string, MapKernels<Value>>>;
+
+template <typename Value>
+Variants<Value> supported([[maybe_unused]] const MapKernels<Value>& avx2,
+                          [[maybe_unused]] const MapKernels<Value>& avx512) {
+  Variants<Value> found{{"baseline", kKernels<Value>}};
+#ifdef SPINEKIT_X86_KERNELS
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    found.emplace_back("AVX2", avx2);
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
+      found.emplace_back("AVX-512", avx512);
+    }
+  }
+#endif
+  return found;
 }
 
-bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
+#ifndef SPINEKIT_X86_KERNELS
+constexpr const MapKernels<float>& kAvx2Float = kKernels<float>;
+constexpr const MapKernels<float>& kAvx512Float = kKernels<float>;
+constexpr const MapKernels<Bfloat16>& kAvx2Bfloat16 = kKernels<Bfloat16>;
+constexpr const MapKernels<Bfloat16>& kAvx512Bfloat16 = kKernels<Bfloat16>;
+#endif
 
 }  // namespace
 
 template <>
+const Variants<float>& all_map_kernels<float>() {
+  static const Variants<float> found = supported(kAvx2Float, kAvx512Float);
+  return found;
+}
+
+template <>
+const Variants<Bfloat16>& all_map_kernels<Bfloat16>() {
+  static const Variants<Bfloat16> found = supported(kAvx2Bfloat16, kAvx512Bfloat16);
+  return found;
+}
+
+template <>
 const MapKernels<float>& map_kernels<float>() {
-  static const MapKernels<float>& chosen =
-      has_avx512() ? kAvx512Float : (has_avx2() ? kAvx2Float : kKernels<float>);
-  return chosen;
+  return all_map_kernels<float>().back().second;
 }
 
 template <>
 const MapKernels<Bfloat16>& map_kernels<Bfloat16>() {
-  static const MapKernels<Bfloat16>& chosen =
-      has_avx512() ? kAvx512Bfloat16 : (has_avx2() ? kAvx2Bfloat16 : kKernels<Bfloat16>);
-  return chosen;
+  return all_map_kernels<Bfloat16>().back().second;
 }
-#else
-template <>
-const MapKernels<float>& map_kernels<float>() {
-  return kKernels<float>;
-}
-
-template <>
-const MapKernels<Bfloat16>& map_kernels<Bfloat16>() {
-  return kKernels<Bfloat16>;
-}
-#endif
 
 }  // namespace spinekit::infer

@@ -4,6 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 namespace spinekit::infer {
 
@@ -37,7 +40,11 @@ struct MapKernels {
                       std::int64_t channels, Value* out, std::int64_t stride);
 };
 
-// Value is float or Bfloat16.
+// Those that this machine runs, by the name of their instruction set, best last. Value is float or Bfloat16.
+template <typename Value>
+const std::vector<std::pair<std::string, MapKernels<Value>>>& all_map_kernels();
+
+// The best of them.
 template <typename Value>
 const MapKernels<Value>& map_kernels();
 

@@ -198,10 +198,6 @@ class TransUNet(Network):
         )
         self.decoder = Decoder(numbers)
         self.segmentation_head = nn.Sequential(nn.Conv2d(numbers.decoder[-1], classes, 3, padding=1))
-        for module in (*resnet.modules(), *self.decoder.modules()):
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        nn.init.zeros_(self.segmentation_head[0].bias)
 
     @classmethod
     def from_configuration(cls, configuration: dict[str, Any]) -> "TransUNet":
