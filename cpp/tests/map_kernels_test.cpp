@@ -1,3 +1,5 @@
+#include "infer/map_kernels.h"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -6,8 +8,6 @@
 #include <limits>
 #include <random>
 #include <vector>
-
-#include "infer/map_kernels.h"
 
 using namespace spinekit::infer;
 
@@ -140,11 +140,13 @@ TEST_CASE_TEMPLATE("a doubled row lies between its corners", Value, float, Bfloa
         const std::int64_t stride = channels + 3;
         const auto above = noise<Value>(static_cast<std::size_t>(columns * channels), 1);
         const auto below = noise<Value>(static_cast<std::size_t>(columns * channels), 2);
-        std::vector<Value> out(static_cast<std::size_t>(2 * columns * stride), value_of<Value>(9.0));
-        kernels.doubled_row(above.data(), below.data(), 0.25F, columns, channels, out.data(), stride);
+        std::vector<Value> out(static_cast<std::size_t>(2 * columns * stride),
+                               value_of<Value>(9.0));
+        kernels.doubled_row(above.data(), below.data(), 0.25F, columns, channels, out.data(),
+                            stride);
         for (std::int64_t x = 0; x < 2 * columns; ++x) {
-          const double place =
-              static_cast<double>(x) * static_cast<double>(columns - 1) / static_cast<double>(2 * columns - 1);
+          const double place = static_cast<double>(x) * static_cast<double>(columns - 1) /
+                               static_cast<double>(2 * columns - 1);
           const auto left = static_cast<std::int64_t>(place);
           const std::int64_t right = std::min(left + 1, columns - 1);
           const double across = place - static_cast<double>(left);

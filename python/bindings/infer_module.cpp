@@ -105,24 +105,26 @@ Floats forward(const Network& network, const Floats& films) {
 }  // namespace
 
 PYBIND11_MODULE(_infer, module) {
-  module.doc() = "The part of spinekit's engine that runs networks; use spinekit.Segmenter instead.";
+  module.doc() =
+      "The part of spinekit's engine that runs networks; use spinekit.Segmenter instead.";
   py::register_local_exception_translator([](std::exception_ptr pointer) {
     try {
       if (pointer) std::rethrow_exception(pointer);
     } catch (const Error& error) {
       const py::object type = py::module_::import("spinekit._core").attr(class_of(error.code()));
-      PyErr_SetObject(type.ptr(),
-                      py::reinterpret_steal<py::object>(
-                          PyUnicode_DecodeUTF8(error.what(),
-                                               static_cast<py::ssize_t>(error.message().size()),
-                                               "replace"))
-                          .ptr());
+      PyErr_SetObject(
+          type.ptr(),
+          py::reinterpret_steal<py::object>(
+              PyUnicode_DecodeUTF8(error.what(), static_cast<py::ssize_t>(error.message().size()),
+                                   "replace"))
+              .ptr());
     }
   });
 
   py::classh<Network>(module, "Network", "A network that is ready to run.")
       .def("forward", &forward, py::arg("films").noconvert(),
-           "Logits, float32 (n, classes, rows, columns), of films, float32 (n, channels, rows, columns).");
+           "Logits, float32 (n, classes, rows, columns), of films, float32 (n, channels, rows, "
+           "columns).");
 
   module.def(
       "transunet",

@@ -25,45 +25,47 @@ auto find_operator(const char* name, const char* overload = "") {
   return c10::Dispatcher::singleton().findSchemaOrThrow(name, overload).typed<Signature>();
 }
 
-at::Tensor pack_convolution(const at::Tensor& weight, at::IntArrayRef padding, at::IntArrayRef stride,
-                            at::IntArrayRef input_size) {
+at::Tensor pack_convolution(const at::Tensor& weight, at::IntArrayRef padding,
+                            at::IntArrayRef stride, at::IntArrayRef input_size) {
   using Signature = at::Tensor(const at::Tensor&, at::IntArrayRef, at::IntArrayRef, at::IntArrayRef,
                                std::int64_t, at::OptionalIntArrayRef);
-  static const auto op = find_operator<Signature>("mkldnn::_reorder_convolution_weight");
-  return op.call(weight, padding, stride, {1, 1}, 1, input_size);
+  static const auto kOperator = find_operator<Signature>("mkldnn::_reorder_convolution_weight");
+  return kOperator.call(weight, padding, stride, {1, 1}, 1, input_size);
 }
 
-at::Tensor packed_convolution(const at::Tensor& maps, const at::Tensor& weight, const MaybeTensor& bias,
-                              at::IntArrayRef padding, at::IntArrayRef stride, std::string_view activation,
+at::Tensor packed_convolution(const at::Tensor& maps, const at::Tensor& weight,
+                              const MaybeTensor& bias, at::IntArrayRef padding,
+                              at::IntArrayRef stride, std::string_view activation,
                               const Scalars& scalars) {
   using Signature =
       at::Tensor(const at::Tensor&, const at::Tensor&, const MaybeTensor&, at::IntArrayRef,
                  at::IntArrayRef, at::IntArrayRef, std::int64_t, std::string_view, Scalars, Text);
-  static const auto op = find_operator<Signature>("mkldnn::_convolution_pointwise");
-  return op.call(maps, weight, bias, padding, stride, {1, 1}, 1, activation, scalars, "");
+  static const auto kOperator = find_operator<Signature>("mkldnn::_convolution_pointwise");
+  return kOperator.call(maps, weight, bias, padding, stride, {1, 1}, 1, activation, scalars, "");
 }
 
 at::Tensor pack_linear(const at::Tensor& weight, std::int64_t tokens) {
   using Signature = at::Tensor(const at::Tensor&, std::optional<std::int64_t>);
-  static const auto op = find_operator<Signature>("mkldnn::_reorder_linear_weight");
-  return op.call(weight, tokens);
+  static const auto kOperator = find_operator<Signature>("mkldnn::_reorder_linear_weight");
+  return kOperator.call(weight, tokens);
 }
 
 at::Tensor packed_linear(const at::Tensor& tokens, const at::Tensor& weight, const at::Tensor& bias,
                          std::string_view activation) {
   using Signature = at::Tensor(const at::Tensor&, const at::Tensor&, const MaybeTensor&,
                                std::string_view, Scalars, Text);
-  static const auto op = find_operator<Signature>("mkldnn::_linear_pointwise");
+  static const auto kOperator = find_operator<Signature>("mkldnn::_linear_pointwise");
   // "none": the exact GELU, by the error function.
-  return op.call(tokens, weight, bias, activation, Scalars(), activation == "gelu" ? "none" : "");
+  return kOperator.call(tokens, weight, bias, activation, Scalars(),
+                        activation == "gelu" ? "none" : "");
 }
 
-at::Tensor packed_linear_plus(const at::Tensor& tokens, const at::Tensor& other, const at::Tensor& weight,
-                              const at::Tensor& bias) {
+at::Tensor packed_linear_plus(const at::Tensor& tokens, const at::Tensor& other,
+                              const at::Tensor& weight, const at::Tensor& bias) {
   using Signature = at::Tensor(const at::Tensor&, const at::Tensor&, const at::Tensor&,
                                const MaybeTensor&, std::string_view);
-  static const auto op = find_operator<Signature>("mkldnn::_linear_pointwise", "binary");
-  return op.call(tokens, other, weight, bias, "add");
+  static const auto kOperator = find_operator<Signature>("mkldnn::_linear_pointwise", "binary");
+  return kOperator.call(tokens, other, weight, bias, "add");
 }
 
 std::string_view name_of(Activation activation) {
@@ -109,23 +111,23 @@ Placement placement_of(const NetworkOptions& options) {
     throw_argument("device: '" + options.device + "', expected 'cpu', 'cuda' or 'cuda:1'");
   }
   if (placement.device.is_cuda() && !at::hasCUDA()) {
-    throw_unsupported("device: '" + options.device +
-                      "', but this torch sees no CUDA; use device='cpu', or install torch for CUDA");
+    throw_unsupported(
+        "device: '" + options.device +
+        "', but this torch sees no CUDA; use device='cpu', or install torch for CUDA");
   }
   if (!placement.device.is_cuda() && !placement.device.is_cpu()) {
     throw_unsupported("device: '" + options.device + "', expected 'cpu' or 'cuda'");
   }
   placement.type = options.precision == Precision::kBfloat16 ? at::kBFloat16 : at::kFloat;
-  placement.prepacked = options.prepacked && placement.device.is_cpu() && at::hasMKLDNN() &&
-                        c10::Dispatcher::singleton()
-                            .findSchema({"mkldnn::_convolution_pointwise", ""})
-                            .has_value();
+  placement.prepacked =
+      options.prepacked && placement.device.is_cpu() && at::hasMKLDNN() &&
+      c10::Dispatcher::singleton().findSchema({"mkldnn::_convolution_pointwise", ""}).has_value();
   return placement;
 }
 
-Convolution::Convolution(const Placement& placement, const at::Tensor& weight, const at::Tensor& bias,
-                         std::int64_t stride, std::int64_t padding, Activation activation,
-                         std::int64_t rows, std::int64_t columns)
+Convolution::Convolution(const Placement& placement, const at::Tensor& weight,
+                         const at::Tensor& bias, std::int64_t stride, std::int64_t padding,
+                         Activation activation, std::int64_t rows, std::int64_t columns)
     : packed_(placement.prepacked), stride_(stride), padding_(padding), activation_(activation) {
   weight_ = placement.place(weight).contiguous(at::MemoryFormat::ChannelsLast);
   if (bias.defined()) bias_ = placement.place(bias);
@@ -173,7 +175,8 @@ at::Tensor LayerNorm::operator()(const at::Tensor& tokens) const {
   return at::layer_norm(tokens, {tokens.size(1)}, weight_, bias_, eps_);
 }
 
-at::Tensor attention(const at::Tensor& queries_keys_values, std::int64_t count, std::int64_t heads) {
+at::Tensor attention(const at::Tensor& queries_keys_values, std::int64_t count,
+                     std::int64_t heads) {
   const std::int64_t tokens = queries_keys_values.size(0) / count;
   const std::int64_t hidden = queries_keys_values.size(1) / 3;
   const at::Tensor split =

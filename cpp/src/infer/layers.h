@@ -61,7 +61,8 @@ class Linear {
 
 class LayerNorm {
  public:
-  LayerNorm(const Placement& placement, const at::Tensor& weight, const at::Tensor& bias, double eps);
+  LayerNorm(const Placement& placement, const at::Tensor& weight, const at::Tensor& bias,
+            double eps);
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& tokens) const;
 

@@ -39,14 +39,14 @@ constexpr const MapKernels<Bfloat16>& kAvx512Bfloat16 = kKernels<Bfloat16>;
 
 template <>
 const Variants<float>& all_map_kernels<float>() {
-  static const Variants<float> found = supported(kAvx2Float, kAvx512Float);
-  return found;
+  static const Variants<float> kFound = supported(kAvx2Float, kAvx512Float);
+  return kFound;
 }
 
 template <>
 const Variants<Bfloat16>& all_map_kernels<Bfloat16>() {
-  static const Variants<Bfloat16> found = supported(kAvx2Bfloat16, kAvx512Bfloat16);
-  return found;
+  static const Variants<Bfloat16> kFound = supported(kAvx2Bfloat16, kAvx512Bfloat16);
+  return kFound;
 }
 
 template <>

@@ -81,8 +81,8 @@ void doubled_row(const Value* __restrict above, const Value* __restrict below, f
       columns > 1 ? static_cast<float>(columns - 1) / static_cast<float>(2 * columns - 1) : 0.0F;
   for (std::int64_t x = 0; x < 2 * columns; ++x) {
     const float place = step * static_cast<float>(x);
-    const auto left = static_cast<std::int64_t>(place) < columns ? static_cast<std::int64_t>(place)
-                                                                  : columns - 1;
+    const auto left =
+        static_cast<std::int64_t>(place) < columns ? static_cast<std::int64_t>(place) : columns - 1;
     const std::int64_t right = left + (left < columns - 1 ? 1 : 0);
     const float across = place - static_cast<float>(left);
     const Value* a = above + left * channels;

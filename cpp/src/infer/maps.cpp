@@ -89,25 +89,25 @@ at::Tensor GroupNorm::plain(const at::Tensor& maps) const {
 }
 
 template <typename Value>
-GroupNorm::Affines GroupNorm::affines(const at::Tensor& tensor) const {
-  const auto* maps = data_of<Value>(tensor);
+GroupNorm::Affines GroupNorm::affines(const at::Tensor& maps) const {
+  const auto* data = data_of<Value>(maps);
   const float* weight = weight_.const_data_ptr<float>();
   const float* bias = bias_.const_data_ptr<float>();
-  const Extent extent = extent_of(tensor);
+  const Extent extent = extent_of(maps);
   const auto [count, channels, pixels] = extent;
   const std::int64_t blocks = (pixels + kBlock - 1) / kBlock;
   // Sums are taken about a value of each channel: then nothing cancels where the mean is large.
   std::vector<float> origin(count * channels);
   for (std::int64_t map = 0; map < count; ++map) {
     for (std::int64_t c = 0; c < channels; ++c) {
-      origin[map * channels + c] = float_of(maps[map * pixels * channels + c]);
+      origin[map * channels + c] = float_of(data[map * pixels * channels + c]);
     }
   }
   std::vector<float> sums(count * blocks * 2 * channels);
   const MapKernels<Value>& kernels = map_kernels<Value>();
   for_blocks(extent, [&](std::int64_t map, std::int64_t first, std::int64_t length) {
     float* sum = sums.data() + (map * blocks + first / kBlock) * 2 * channels;
-    kernels.sums(maps + (map * pixels + first) * channels, length, channels,
+    kernels.sums(data + (map * pixels + first) * channels, length, channels,
                  origin.data() + map * channels, sum, sum + channels);
   });
 
@@ -179,9 +179,9 @@ at::Tensor GroupNorm::relu_plus(const at::Tensor& maps, const at::Tensor& other,
     const auto* added = data_of<Value>(other);
     for_blocks(extent, [&](std::int64_t map, std::int64_t first, std::int64_t length) {
       const std::int64_t offset = (map * extent.pixels + first) * extent.channels;
-      map_kernels<Value>().relu_sum(
-          data + offset, added + offset, length, extent.channels, own.of(map, extent.channels),
-          norm != nullptr ? others.of(map, extent.channels) : Affine{});
+      map_kernels<Value>().relu_sum(data + offset, added + offset, length, extent.channels,
+                                    own.of(map, extent.channels),
+                                    norm != nullptr ? others.of(map, extent.channels) : Affine{});
     });
   });
   return maps;
@@ -192,7 +192,7 @@ at::Tensor doubled_beside(const at::Tensor& maps, const at::Tensor& skip) {
   const std::int64_t channels = maps.size(1);
   const std::int64_t beside = skip.defined() ? skip.size(1) : 0;
   if (by_torch(maps)) {
-    const at::Tensor doubled = at::upsample_bilinear2d(maps, {rows, columns}, /*align_corners=*/true);
+    at::Tensor doubled = at::upsample_bilinear2d(maps, {rows, columns}, /*align_corners=*/true);
     if (beside == 0) return doubled;
     const at::Tensor filled =
         at::constant_pad_nd(skip, {0, columns - skip.size(3), 0, rows - skip.size(2)});

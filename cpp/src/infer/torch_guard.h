@@ -47,7 +47,8 @@ auto with_torch(const std::string& what, const Work& work) {
   } catch (const Error&) {
     throw;
   } catch (const c10::OutOfMemoryError&) {
-    throw_resource(what + ": the device has not enough memory; use fewer films at once, or device='cpu'");
+    throw_resource(what +
+                   ": the device has not enough memory; use fewer films at once, or device='cpu'");
   } catch (const std::bad_alloc&) {
     throw_resource(what + ": not enough memory; use fewer films at once");
   } catch (const c10::Error& error) {

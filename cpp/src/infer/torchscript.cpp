@@ -41,18 +41,18 @@ class ScriptedNetwork final : public Network {
     const NetworkShape expected = logits_shape(shape);
     infer::with_torch("the TorchScript network", [&] {
       const infer::ThreadLimit limit(threads_, made_in_);
-      const at::Tensor maps =
-          at::from_blob(const_cast<float*>(films),
-                        {shape.count, shape.channels, shape.rows, shape.columns})
-              .to(placement_.device, placement_.type);
+      const at::Tensor maps = at::from_blob(const_cast<float*>(films), {shape.count, shape.channels,
+                                                                        shape.rows, shape.columns})
+                                  .to(placement_.device, placement_.type);
       // A method of a module is not const, although nothing of ours changes.
       const c10::IValue result = torch::jit::Module(module_).forward({maps});
       const std::vector<std::int64_t> wanted{expected.count, expected.channels, expected.rows,
                                              expected.columns};
       if (!result.isTensor() || result.toTensor().sizes() != at::IntArrayRef(wanted)) {
-        std::string got = result.isTensor() ? "a tensor of " + std::to_string(result.toTensor().dim()) +
-                                                  " dimensions or of another size"
-                                            : result.tagKind();
+        std::string got = result.isTensor()
+                              ? "a tensor of " + std::to_string(result.toTensor().dim()) +
+                                    " dimensions or of another size"
+                              : result.tagKind();
         throw_argument("the TorchScript network gives " + got + ", expected logits (" +
                        std::to_string(wanted[0]) + ", " + std::to_string(wanted[1]) + ", " +
                        std::to_string(wanted[2]) + ", " + std::to_string(wanted[3]) + ")");

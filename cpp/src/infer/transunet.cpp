@@ -50,7 +50,8 @@ std::int64_t pooled(std::int64_t side) { return (side - 3) / 2 + 1; }
 at::Tensor standardised(const at::Tensor& weight) {
   const at::Tensor wide = weight.to(at::kDouble);
   const auto [variance, mean] =
-      at::var_mean(wide, at::OptionalIntArrayRef({1, 2, 3}), /*correction=*/0, /*keepdim=*/true);
+      at::var_mean(wide, at::OptionalIntArrayRef({1, 2, 3}), /*unbiased=*/false,
+                   /*keepdim=*/true);
   return at::div(at::sub(wide, mean), at::sqrt(at::add(variance, kFilterEps))).to(at::kFloat);
 }
 
@@ -63,8 +64,8 @@ struct Source {
                                                      std::int64_t outputs, std::int64_t kernel,
                                                      std::int64_t stride, Size size) const {
     const at::Tensor weight = weights.take(name + ".weight", {outputs, inputs, kernel, kernel});
-    return {placement, standardised(weight), {}, stride, kernel / 2, Activation::kNone, size.rows,
-            size.columns};
+    return {placement,  standardised(weight), {},        stride,
+            kernel / 2, Activation::kNone,    size.rows, size.columns};
   }
 
   [[nodiscard]] Convolution convolution(const std::string& name, std::int64_t inputs,
@@ -145,9 +146,10 @@ class Unit {
   Unit(const Source& source, const std::string& name, std::int64_t inputs, std::int64_t outputs,
        std::int64_t groups, std::int64_t stride, Size size, Size after)
       : reduce_(source.standardised_convolution(name + ".conv1", inputs, outputs / 4, 1, 1, size)),
-        spread_(source.standardised_convolution(name + ".conv2", outputs / 4, outputs / 4, 3, stride,
-                                                size)),
-        expand_(source.standardised_convolution(name + ".conv3", outputs / 4, outputs, 1, 1, after)),
+        spread_(source.standardised_convolution(name + ".conv2", outputs / 4, outputs / 4, 3,
+                                                stride, size)),
+        expand_(
+            source.standardised_convolution(name + ".conv3", outputs / 4, outputs, 1, 1, after)),
         norm1_(source.group_norm(name + ".gn1", groups, outputs / 4, kNormEps)),
         norm2_(source.group_norm(name + ".gn2", groups, outputs / 4, kNormEps)),
         norm3_(source.group_norm(name + ".gn3", groups, outputs, kNormEps)) {
@@ -173,12 +175,14 @@ class Layer {
         queries_keys_values_(source.queries_keys_values(name + ".attn", numbers.hidden, tokens)),
         out_(source.linear(name + ".attn.out", numbers.hidden, numbers.hidden, Activation::kNone,
                            tokens)),
-        fc1_(source.linear(name + ".ffn.fc1", numbers.hidden, numbers.mlp, Activation::kGelu, tokens)),
+        fc1_(source.linear(name + ".ffn.fc1", numbers.hidden, numbers.mlp, Activation::kGelu,
+                           tokens)),
         fc2_(source.linear(name + ".ffn.fc2", numbers.mlp, numbers.hidden, Activation::kNone,
                            tokens)) {}
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& tokens, std::int64_t count) const {
-    const at::Tensor mixed = attention(queries_keys_values_(attention_norm_(tokens)), count, heads_);
+    const at::Tensor mixed =
+        attention(queries_keys_values_(attention_norm_(tokens)), count, heads_);
     const at::Tensor between = out_.plus(mixed, tokens);
     return fc2_.plus(fc1_(ffn_norm_(between)), between);
   }
@@ -248,7 +252,8 @@ class TransUnet final : public Network {
         tokens.push_back(std::move(features.back().tokens));
       }
       const Size grid{shape.rows / kStep, shape.columns / kStep};
-      const at::Tensor encoded = transformed(tokens.size() == 1 ? tokens[0] : at::cat(tokens), grid);
+      const at::Tensor encoded =
+          transformed(tokens.size() == 1 ? tokens[0] : at::cat(tokens), grid);
       std::int64_t first = 0;
       for (Features& part : features) {
         const std::int64_t number = part.skips[0].size(0);
@@ -263,9 +268,8 @@ class TransUnet final : public Network {
  private:
   void take_resnet(const Source& early, const Source& late, Size film) {
     const std::string name = "transformer.embeddings.hybrid_model.";
-    root_.emplace(
-        early.standardised_convolution(name + "root.conv", 3, numbers_.width, 7, 2, film),
-        early.group_norm(name + "root.gn", numbers_.groups, numbers_.width, kNormEps));
+    root_.emplace(early.standardised_convolution(name + "root.conv", 3, numbers_.width, 7, 2, film),
+                  early.group_norm(name + "root.gn", numbers_.groups, numbers_.width, kNormEps));
     const Size half = film.divided(2);
     Size size{pooled(half.rows), pooled(half.columns)};
     std::int64_t inputs = numbers_.width;
@@ -291,13 +295,14 @@ class TransUnet final : public Network {
                                         numbers_.width * std::int64_t{16}, numbers_.hidden, 1,
                                         Activation::kNone, grid));
     // As a picture in float32: it is interpolated for films of other sizes.
-    positions_ = source.weights
-                     .take(name + "embeddings.position_embeddings", {1, tokens, numbers_.hidden})
-                     .view({1, grid.rows, grid.columns, numbers_.hidden})
-                     .permute({0, 3, 1, 2})
-                     .to(placement_.device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
+    positions_ =
+        source.weights.take(name + "embeddings.position_embeddings", {1, tokens, numbers_.hidden})
+            .view({1, grid.rows, grid.columns, numbers_.hidden})
+            .permute({0, 3, 1, 2})
+            .to(placement_.device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
     for (int layer = 0; layer < numbers_.layers; ++layer) {
-      layers_.emplace_back(source, name + "encoder.layer." + std::to_string(layer), numbers_, tokens);
+      layers_.emplace_back(source, name + "encoder.layer." + std::to_string(layer), numbers_,
+                           tokens);
     }
     encoder_norm_.emplace(source.layer_norm(name + "encoder.encoder_norm", numbers_.hidden));
   }
@@ -305,8 +310,8 @@ class TransUnet final : public Network {
   void take_decoder(const Source& source, Size film) {
     const std::int64_t width = numbers_.width;
     const std::array<std::int64_t, 4> skips{8 * width, 4 * width, width, 0};
-    more_.emplace(source.normalised_convolution("decoder.conv_more", numbers_.hidden, numbers_.entry,
-                                                film.divided(kStep)));
+    more_.emplace(source.normalised_convolution("decoder.conv_more", numbers_.hidden,
+                                                numbers_.entry, film.divided(kStep)));
     std::int64_t inputs = numbers_.entry;
     for (std::size_t block = 0; block < numbers_.decoder.size(); ++block) {
       const Size size = film.divided(kStep >> (block + 1));
@@ -352,8 +357,9 @@ class TransUnet final : public Network {
     for (at::Tensor& skip : features.skips) skip = skip.to(placement_.type);
     const at::Tensor patches = (*patches_)(maps);
     // Channels-last maps are tokens as they lie.
-    features.tokens = patches.permute({0, 2, 3, 1}).reshape(
-        {patches.size(0), patches.size(2) * patches.size(3), numbers_.hidden});
+    features.tokens =
+        patches.permute({0, 2, 3, 1})
+            .reshape({patches.size(0), patches.size(2) * patches.size(3), numbers_.hidden});
     return features;
   }
 
@@ -369,8 +375,9 @@ class TransUnet final : public Network {
   // Logits of films from their tokens, which lie on a grid, and their skips.
   [[nodiscard]] at::Tensor decoded(const at::Tensor& tokens, const std::array<at::Tensor, 3>& skips,
                                    Size grid) const {
-    at::Tensor maps = (*more_)(tokens.view({tokens.size(0), grid.rows, grid.columns, numbers_.hidden})
-                                   .permute({0, 3, 1, 2}));
+    at::Tensor maps =
+        (*more_)(tokens.view({tokens.size(0), grid.rows, grid.columns, numbers_.hidden})
+                     .permute({0, 3, 1, 2}));
     for (std::size_t block = 0; block < decoder_.size(); ++block) {
       const at::Tensor skip = block < skips.size() ? skips[skips.size() - 1 - block] : at::Tensor();
       maps = decoder_[block].second(decoder_[block].first(doubled_beside(maps, skip)));
