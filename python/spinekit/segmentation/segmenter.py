@@ -247,9 +247,9 @@ class Segmenter:
         -----
         The film is shrunk or enlarged into the network's input with its aspect kept, filtered, padded; the
         logits are brought back to its pixels, and the logistic function applied there. Values that are not
-        finite count as the lowest level; a film of a single level is black throughout. Peak memory: the
-        result, the film twice, and the network's maps. Ctrl-C is heard between batches. For many films see
-        `spinekit.segment_files`, which keeps one result at a time.
+        finite count as the lowest level. Peak memory: the result, the film twice, and the network's maps.
+        Ctrl-C is heard between batches. For many films see `spinekit.segment_files`, which keeps one result
+        at a time.
         """
         input_size = self._input_size(size)
         angles = checked_tilts(tilts)
@@ -326,6 +326,8 @@ class Segmenter:
             source = read_radiograph(source)
         film: Radiograph = source
         self._check_pixels(film.shape, max_pixels)
+        if film.pixels.dtype == np.float32 and not np.isfinite(film.pixels).any():
+            raise ArgumentError("film: none of its pixels is a number")
         return film
 
     def _check_pixels(self, shape: tuple[int, ...], max_pixels: int) -> None:
