@@ -22,7 +22,7 @@ See the project's README for the whole picture, and ``spinekit --help`` for the 
 
 import logging as _logging
 
-from spinekit import annotations, filters, phantom
+from spinekit import annotations, filters, phantom, segmentation
 from spinekit._core import (
     ArgumentError,
     CancelledError,
@@ -51,6 +51,7 @@ from spinekit.radiograph import Radiograph
 from spinekit.radiographs import read_radiograph
 from spinekit.raters import Agreement, agreement
 from spinekit.report import Record, Report
+from spinekit.segmentation import Segmenter
 from spinekit.volumes import Frame, Geometry, SeriesInfo, SliceState, Volume, open_volume, show
 from spinekit.volumes.order import slice_order
 
@@ -74,6 +75,7 @@ __all__ = [
     "Record",
     "Report",
     "ResourceError",
+    "Segmenter",
     "SeriesInfo",
     "SliceState",
     "SpinekitError",
@@ -96,6 +98,7 @@ __all__ = [
     "read_masks",
     "read_pixels",
     "read_radiograph",
+    "segmentation",
     "show",
     "slice_order",
     "verify",

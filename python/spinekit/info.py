@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from spinekit import _core, _engine
+from spinekit.segmentation.engine import ability
 
 #: What can be read and what can be written, by the words of PS3.6 table A-1.
 CODECS = {
@@ -31,13 +32,18 @@ CODECS = {
 
 
 def info() -> dict[str, Any]:
-    """Return versions of the package, the engine's libraries and the platform, and the codecs.
+    """Return versions of the package, the engine's libraries and the platform, the codecs, and what segments.
 
     Returns
     -------
     info : keys ``spinekit``, ``libraries`` (name to version), ``codecs`` (``read`` and ``write``),
-        ``python``, ``numpy``, ``platform``, ``workers`` (the default number of threads), ``not_yet``
-        (capabilities of the project's plan that this version does not have)
+        ``python``, ``numpy``, ``platform``, ``workers`` (the default number of threads), ``segmentation``
+        (``ready``, ``torch``, and either what it runs on or ``why not``), ``not_yet`` (capabilities of the
+        project's plan that this version does not have)
+
+    Notes
+    -----
+    Imports torch where it is installed, a second or two: only then is it known whether it fits.
     """
     return {
         "spinekit": _core.__version__,
@@ -47,8 +53,10 @@ def info() -> dict[str, Any]:
         "numpy": np.__version__,
         "platform": platform.platform(),
         "workers": _engine.worker_count(None),
+        "segmentation": ability() | {"weights": "none are shipped"},
         "not_yet": [
-            "segmentation and restoration of films (no model weights are shipped)",
+            "trained weights for segmentation",
+            "restoration of films",
             "classification of large scans",
         ],
     }

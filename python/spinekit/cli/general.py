@@ -43,6 +43,12 @@ def _info(options: argparse.Namespace) -> int:
     print(f"  {'Python':<10} {found['python']}")
     print(f"  {'NumPy':<10} {found['numpy']}")
     print(f"  {'platform':<10} {found['platform']}, {found['workers']} workers")
+    segmentation = found["segmentation"]
+    if segmentation["ready"]:
+        told = [f"{name} {value}" for name, value in segmentation.items() if name != "ready"]
+        print("segmentation: " + ", ".join(told))
+    else:
+        print(f"segmentation: not ready: {segmentation['why not']}")
     for direction in ("read", "write"):
         print(f"{direction}s: " + "; ".join(found["codecs"][direction]))
     print("not yet: " + "; ".join(found["not_yet"]))

@@ -1,0 +1,6 @@
+"""Finding bones on lateral films: networks that run in the engine, and how films are prepared for them."""
+
+from spinekit.segmentation.preparing import prepare
+from spinekit.segmentation.segmenter import Segmenter
+
+__all__ = ["Segmenter", "prepare"]
