@@ -234,12 +234,36 @@ def filters(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def segmentation(found: dict[str, Any]) -> list[str]:
+    versions = found["versions"]
+    lines = [
+        f"`python benchmarks/segmentation.py`: TransUNet R50-ViT-B/16, {found['channels']} channels, "
+        f"{found['size']} x {found['size']}, random weights, {found['threads']} threads; each in a process of",
+        f"its own, in turn, medians of {found['rounds']} rounds (OpenVINO the faster of two ways of writing "
+        f"its norms); {found['machine']}, load average",
+        f"{found['load_average_before']:.1f} before; torch {versions['torch']}, OpenVINO "
+        f"{versions['OpenVINO']}. Error: largest difference of logits from torch's, relative to the largest.",
+        "",
+        "| | ms, one film | ms, eight | load, s | peak, MB | error | Dice |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for name, batches in found["speed"].items():
+        one, eight = batches["1"], batches["8"]
+        lines.append(
+            f"| {name} | {one['ms']:.0f} | {eight['ms']:.0f} | {one['load_seconds']:.1f} | "
+            f"{one['peak_megabytes']:.0f}, {eight['peak_megabytes']:.0f} | "
+            f"{max(one['error'], eight['error']):.0e} | {min(one['dice'], eight['dice']):.5f} |"
+        )
+    return lines
+
+
 TABLES = {
     "compression": compression,
     "volumes": volumes,
     "measurement": measurement,
     "phantom": phantom,
     "filters": filters,
+    "segmentation": segmentation,
 }
 
 
