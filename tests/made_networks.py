@@ -14,7 +14,8 @@ SIZE = (96, 64)
 def random_network(architecture="transunet", seed=0, **options):
     torch.manual_seed(seed)
     if architecture == "swinunet":
-        return nn.SwinUNet(size=options.pop("size", (224, 224)), **options).eval()
+        small = {"embed": 24, "heads": (1, 2, 3, 4), "size": (224, 224)}
+        return nn.SwinUNet(**small | options).eval()
     if architecture == "unet":
         return nn.UNet(width=8, size=options.pop("size", SIZE), **options).eval()
     return nn.TransUNet("tiny", size=options.pop("size", SIZE), **options).eval()
@@ -38,7 +39,7 @@ def of_model(model, path, **options):
 def told(model, films):
     """Return what torch itself says."""
     with torch.no_grad():
-        return model(torch.from_numpy(np.ascontiguousarray(films, np.float32))).numpy()
+        return model(torch.from_numpy(np.ascontiguousarray(films, np.float32))).float().numpy()
 
 
 class Window(torch.nn.Module):

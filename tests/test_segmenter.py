@@ -125,26 +125,31 @@ def test_another_architecture_at_another_size(tmp_path):
     assert_agree(seg.forward(films(size=(64, 32))), told(model, films(size=(64, 32))))
 
 
-def test_bf16_finds_the_same_masks(weights, model):
-    seg = sk.Segmenter(weights, precision="bf16", threads=2)
-    theirs = told(model, films(2))
-    ours = seg.forward(films(2))
-    assert_agree(ours, theirs, 0.05)
-    # Of random weights, whose logits are within the rounding of 0 in places, a threshold amid them.
+def assert_rounded_no_worse_than_torch(ours, model, inputs):
+    """Random weights amplify what bf16 rounds: what torch itself loses to it is the measure."""
+    theirs = told(model, inputs)
+    with torch.autocast("cpu", torch.bfloat16):
+        peer = told(model, inputs)
+    assert np.square(ours - theirs).mean() <= 1.5 * np.square(peer - theirs).mean()
     threshold = np.quantile(theirs, 0.6)
-    assert dice(ours > threshold, theirs > threshold) >= 0.99
+    masks = [maps > threshold for maps in (theirs, ours, peer)]
+    assert dice(masks[1], masks[0]) >= dice(masks[2], masks[0]) - 0.003
+
+
+def test_bf16_loses_no_more_than_torch_does(weights, model):
+    ours = sk.Segmenter(weights, precision="bf16", threads=2).forward(films(2))
+    assert_rounded_no_worse_than_torch(ours, model, films(2))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_the_published_size(tmp_path, precision):
+def test_the_published_network(tmp_path):
     torch.manual_seed(0)
     model = nn.TransUNet(size=(224, 224)).eval()
-    seg = of_model(model, tmp_path / "m.safetensors", precision=precision)
-    theirs, ours = told(model, films(size=(224, 224))), seg.forward(films(size=(224, 224)))
-    assert_agree(ours, theirs, 1e-4 if precision == "fp32" else 0.05)
-    threshold = np.quantile(theirs, 0.6)
-    assert dice(ours > threshold, theirs > threshold) >= (0.9999 if precision == "fp32" else 0.98)
+    inputs = films(size=(224, 224))
+    seg = of_model(model, tmp_path / "m.safetensors")
+    assert_agree(seg.forward(inputs), told(model, inputs))
+    rounded = sk.Segmenter(seg.path, precision="bf16", threads=2).forward(inputs)
+    assert_rounded_no_worse_than_torch(rounded, model, inputs)
 
 
 def test_weights_in_half_precision(tmp_path, model):
@@ -193,6 +198,8 @@ def test_an_exported_network_describes_itself(tmp_path, model):
     assert scripted.filters == direct.filters == PenSettings(levels=(0, 4095), bits=16)
     assert_agree(scripted.forward(films()), told(model, films()))
     np.testing.assert_allclose(scripted.predict(FILM), direct.predict(FILM), atol=1e-3)
+    with pytest.raises(sk.ArgumentError, match=r"size: \(64, 64\), expected \(96, 64\)"):
+        scripted.forward(films(size=(64, 64)))
     with pytest.raises(sk.ArgumentError, match=r"m.pt' was exported for films of 96 x 64, not 64 x 64"):
         sk.Segmenter(tmp_path / "m.pt", size=(64, 64))
     with pytest.raises(sk.ArgumentError, match=r"m.pt' has 8 classes, not 9"):

@@ -12,6 +12,11 @@ Volumes that fill slice by slice while they are used:
 >>> for k in volume:  # doctest: +SKIP
 ...     print(k, volume.array[k].mean())
 
+Bones on a lateral film, from a network's weights:
+
+>>> seg = sk.Segmenter("spine.safetensors")  # doctest: +SKIP
+>>> masks = seg.predict(sk.read_radiograph("film.dcm"))  # doctest: +SKIP
+
 Angles and heights of the lumbar spine and the pelvis from masks of a lateral film:
 
 >>> par = sk.measure(masks, spacing=(0.3, 0.3))  # doctest: +SKIP
@@ -51,7 +56,7 @@ from spinekit.radiograph import Radiograph
 from spinekit.radiographs import read_radiograph
 from spinekit.raters import Agreement, agreement
 from spinekit.report import Record, Report
-from spinekit.segmentation import Segmenter
+from spinekit.segmentation import SegmentedFilms, Segmenter, segment_files
 from spinekit.volumes import Frame, Geometry, SeriesInfo, SliceState, Volume, open_volume, show
 from spinekit.volumes.order import slice_order
 
@@ -75,6 +80,7 @@ __all__ = [
     "Record",
     "Report",
     "ResourceError",
+    "SegmentedFilms",
     "Segmenter",
     "SeriesInfo",
     "SliceState",
@@ -98,6 +104,7 @@ __all__ = [
     "read_masks",
     "read_pixels",
     "read_radiograph",
+    "segment_files",
     "segmentation",
     "show",
     "slice_order",

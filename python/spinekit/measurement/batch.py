@@ -147,8 +147,9 @@ def measure_files(
     ----------
     source : what `read_masks` reads, or a folder of such files and folders, at any depth. A labelme file
         without outlines of the spine is measured from its key points (`measure_points`).
-    spacing : (row, column), mm, of all films. None takes what a file says: "spacing" in an ``.npz``, a
-        DICOM film's PixelSpacing or, with a warning, ImagerPixelSpacing. Else lengths are in pixels.
+    spacing : (row, column), mm, of all films. None takes what a file says: "spacing" in an ``.npz``, the
+        note of `segment_files` beside pictures, a DICOM film's PixelSpacing or, with a warning,
+        ImagerPixelSpacing. Else lengths are in pixels.
     method : as of `measure`
     points : whether labelme files with outlines, too, are measured from their key points, as after these
         were corrected by hand; outlines are then left out, and so is `method`
@@ -278,6 +279,8 @@ class _Job:
         spacing, warning = self._spacing, ""
         if spacing is None:
             spacing = case.spacing
+            if case.on_detector:
+                warning = "lengths are those on the detector: so is the spacing that came with the masks"
         if spacing is None and film is not None:
             spacing = film.spacing
             if film.notes.get("plane") == "detector":

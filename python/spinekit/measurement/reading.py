@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import json
 import math
 import os
 import zipfile
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from spinekit import _engine
 from spinekit._core import ArgumentError, MalformedDataError, ResourceError, SpinekitError
 from spinekit.measurement.landmarks import BONES, VERTEBRAE, Landmarks
+from spinekit.radiograph import checked_spacing
 from spinekit.radiographs.picture_files import opened_picture
 
 Masks = NDArray[Any]
@@ -25,6 +27,8 @@ _PICTURES = (".png", ".tif", ".tiff", ".bmp")
 _PAGES = (".tif", ".tiff")
 #: What holds a case by itself.
 FILES = (".npy", ".npz", ".json", *_PAGES)
+#: Beside the pictures of a film's bones, where `spinekit.segment_files` wrote them: the film's spacing.
+NOTE_NAME = "segmentation.json"
 #: Of eight masks together, pixels: films of 8192 x 8192, some times those of the largest detectors.
 _MOST_PIXELS = 1 << 29
 
@@ -39,12 +43,14 @@ class Case:
     landmarks : or None
     spacing : (row, column), mm, where the file says it, else None
     film : path of the picture, where the file names one that is there, else None
+    on_detector : whether the spacing is the detector's, where everything is enlarged
     """
 
     masks: Masks | None = None
     landmarks: Landmarks | None = None
     spacing: tuple[float, float] | None = None
     film: Path | None = None
+    on_detector: bool = False
 
 
 def read_masks(path: str | os.PathLike[str]) -> Masks:
@@ -61,7 +67,7 @@ def read_masks(path: str | os.PathLike[str]) -> Masks:
         - ``.tif``, ``.tiff`` with eight pages in the order of `BONES`
         - a folder with a picture for each bone, named like it: ``L1.png`` ... ``L5.png``, ``sacrum.png`` (or
           ``S1.png``), ``FH1.png``, ``FH2.png``, in any case; also ``.tif``, ``.bmp``. A bone without picture
-          has an empty mask.
+          has an empty mask. What `spinekit.segment_files` noted beside them is for `measure_files`.
 
     Returns
     -------
@@ -92,7 +98,9 @@ def read_case(path: Path) -> Case:
     """Read what `measure` or `measure_points` need; for errors see `read_masks`."""
     try:
         if path.is_dir():
-            return Case(_from_folder(path))
+            masks = _from_folder(path)
+            spacing, on_detector = _noted(path / NOTE_NAME)
+            return Case(masks, spacing=spacing, on_detector=on_detector)
         if not path.exists():
             raise ResourceError(f"'{path}' cannot be read: no such file or folder; check the path")
         suffix = path.suffix.lower()
@@ -173,11 +181,12 @@ def _from_archive(path: Path) -> Case:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = {entry.filename.removesuffix(".npy"): entry for entry in archive.infolist()}
-            names = [name for name in entries if name != "spacing"]
+            names = [name for name in entries if name not in ("spacing", "on_detector", "labels")]
             if "masks" not in names and len(names) != 1:
                 raise MalformedDataError(f"'{path}' holds {names}, expected an array called 'masks'")
             masks = _unpacked(archive, entries["masks" if "masks" in names else names[0]], path)
             spacing = _unpacked(archive, entries["spacing"], path, (2,)) if "spacing" in entries else None
+            detector = "on_detector" in entries and _unpacked(archive, entries["on_detector"], path, ())
     # RuntimeError: encrypted. NotImplementedError: packed in a way that Python does not know.
     except (
         ValueError,
@@ -195,7 +204,7 @@ def _from_archive(path: Path) -> Case:
     if spacing.dtype.kind not in "iuf" or not ((spacing > 0) & (spacing < math.inf)).all():
         raise MalformedDataError(f"'{path}': spacing is {spacing}, expected (row, column) in mm, both > 0")
     row, column = spacing.tolist()
-    return Case(_array(masks, path), spacing=(float(row), float(column)))
+    return Case(_array(masks, path), spacing=(float(row), float(column)), on_detector=bool(detector))
 
 
 def _unpacked(
@@ -279,6 +288,18 @@ def _from_folder(folder: Path) -> Masks:
     bones = [bone for bone in BONES if bone in pictures]
     pages = {bone: _pages(pictures[bone], 1)[0] for bone in bones}
     return _stacked([pages.get(bone) for bone in BONES], [pictures[bone].name for bone in bones], folder)
+
+
+def _noted(path: Path) -> tuple[tuple[float, float] | None, bool]:
+    """Return the spacing that was noted beside pictures, and whether it is the detector's."""
+    try:
+        note = json.loads(path.read_bytes())
+        spacing = note["spacing"]
+        return None if spacing is None else checked_spacing(spacing), note.get("plane") == "detector"
+    except FileNotFoundError:
+        return None, False
+    except (ValueError, TypeError, KeyError, RecursionError) as failure:
+        raise MalformedDataError(f"'{path}': no note on a film's masks: {failure}") from failure
 
 
 def _from_pages(path: Path) -> Masks:

@@ -29,7 +29,8 @@ class Network(nn.Module):
     Attributes
     ----------
     labels : what each class shows: `LABELS` where there are eight, unless set; None where nobody said
-    filters : how films are prepared for the network, passed through files untouched; None where unknown
+    filters : how films are prepared for the network, as `spinekit.filters.PenSettings.to_dict` gives it and
+        `spinekit.Segmenter` reads it; passed through files untouched; None where unknown
     """
 
     def __init__(self, configuration: dict[str, Any], step: int, least: int = 0) -> None:

@@ -176,6 +176,8 @@ class Segmenter:
         values = np.ascontiguousarray(values, np.float32)
         if not np.isfinite(values).all():
             raise ArgumentError("films: NaN or infinite values, expected finite ones")
+        if values.ndim == 4:
+            self._input_size(values.shape[2:])
         logits: Floats = self._network.forward(values)
         return logits
 
@@ -346,7 +348,7 @@ def _again(path: str, options: dict[str, Any]) -> Segmenter:
 
 def _weights_path(weights: str | os.PathLike[str]) -> Path:
     path = _engine.path_of(weights)
-    if not path.exists() and (path.name == "demo" or not path.suffix):
+    if path.parent == Path() and not path.suffix and not path.exists():
         raise UnsupportedError(
             f"'{weights}': no trained weights are shipped yet, and no file is called so; give a weights "
             "file, as spinekit.nn.save writes it"

@@ -1,0 +1,76 @@
+"""Films among files, and what each is called."""
+
+import collections
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from spinekit import _engine
+from spinekit._core import ArgumentError, ResourceError
+from spinekit.measurement.films import SUFFIXES
+
+
+def find_films(source: Sequence[Path], beside: Path) -> dict[str, Path]:
+    """Return the films of files and folders, in order, by their names.
+
+    Parameters
+    ----------
+    source : files, and folders that are searched at any depth for what looks like a film
+    beside : a folder that is passed over, where results go
+
+    Returns
+    -------
+    films : the name is the path below the folder, or below the folder that all files share, without ending;
+        with it where two would be called the same
+
+    Raises
+    ------
+    ArgumentError
+        If there are none, or two cannot be told apart.
+    ResourceError
+        If a path is not there, or cannot be read.
+    """
+    files = [path for path in source if not path.is_dir()]
+    for path in files:
+        if not path.exists():
+            raise ResourceError(f"'{path}' cannot be read: no such file or folder; check the path")
+    shared = Path(os.path.commonpath([path.absolute().parent for path in files])) if files else Path()
+    found: list[tuple[Path, Path]] = []
+    try:
+        for path in source:
+            if path.is_dir():
+                found += [(one.relative_to(path), one) for one in _walk(path, beside.absolute())]
+            else:
+                found.append((path.absolute().relative_to(shared), path))
+    except OSError as failure:
+        raise _engine.os_error(Path(failure.filename or "."), "cannot be read", failure) from failure
+    if not found:
+        raise ArgumentError(
+            f"no films in {', '.join(map(repr, map(str, source)))}; expected DICOM or pictures"
+        )
+    count = collections.Counter(inner.with_suffix("") for inner, _ in found)
+    films: dict[str, Path] = {}
+    for inner, path in found:
+        name = (inner.with_suffix("") if count[inner.with_suffix("")] == 1 else inner).as_posix()
+        if name in films and films[name] != path:
+            raise ArgumentError(
+                f"'{films[name]}' and '{path}' would both be called {name}; segment them apart"
+            )
+        films[name] = path
+    return films
+
+
+def _walk(folder: Path, beside: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir():
+            if not path.is_symlink() and path.absolute() != beside:  # links may lead round in circles
+                yield from _walk(path, beside)
+        elif path.suffix.lower() in SUFFIXES or _is_dicom(path):
+            yield path
+
+
+def _is_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"
