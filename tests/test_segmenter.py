@@ -125,20 +125,22 @@ def test_another_architecture_at_another_size(tmp_path):
     assert_agree(seg.forward(films(size=(64, 32))), told(model, films(size=(64, 32))))
 
 
-def assert_rounded_no_worse_than_torch(ours, model, inputs):
-    """Random weights amplify what bf16 rounds: what torch itself loses to it is the measure."""
+def assert_rounded_well(ours, model, inputs):
+    """The masks are those of fp32; and where masks hang on little, torch's own bf16 errs far more."""
     theirs = told(model, inputs)
+    assert dice(ours > 0, theirs > 0) >= 0.999
+    threshold = np.quantile(theirs, 0.6)
+    assert dice(ours > threshold, theirs > threshold) >= 0.999
     with torch.autocast("cpu", torch.bfloat16):
         peer = told(model, inputs)
-    assert np.square(ours - theirs).mean() <= 1.5 * np.square(peer - theirs).mean()
-    threshold = np.quantile(theirs, 0.6)
-    masks = [maps > threshold for maps in (theirs, ours, peer)]
-    assert dice(masks[1], masks[0]) >= dice(masks[2], masks[0]) - 0.003
+    assert np.square(ours - theirs).mean() <= 0.25 * np.square(peer - theirs).mean()
 
 
-def test_bf16_loses_no_more_than_torch_does(weights, model):
-    ours = sk.Segmenter(weights, precision="bf16", threads=2).forward(films(2))
-    assert_rounded_no_worse_than_torch(ours, model, films(2))
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("size", [(96, 64), (32, 48), (224, 224)])
+def test_bf16_gives_the_same_masks(weights, model, size, threads):
+    ours = sk.Segmenter(weights, precision="bf16", threads=threads).forward(films(2, size=size))
+    assert_rounded_well(ours, model, films(2, size=size))
 
 
 @pytest.mark.slow
@@ -149,7 +151,7 @@ def test_the_published_network(tmp_path):
     seg = of_model(model, tmp_path / "m.safetensors")
     assert_agree(seg.forward(inputs), told(model, inputs))
     rounded = sk.Segmenter(seg.path, precision="bf16", threads=2).forward(inputs)
-    assert_rounded_no_worse_than_torch(rounded, model, inputs)
+    assert_rounded_well(rounded, model, inputs)
 
 
 def test_weights_in_half_precision(tmp_path, model):

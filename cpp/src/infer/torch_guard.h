@@ -33,9 +33,16 @@ class ThreadLimit {
 };
 
 // First line of what torch says; the rest is addresses.
+inline std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
 inline std::string first_line(const c10::Error& error) {
-  const std::string text = error.what_without_backtrace();
-  return text.substr(0, text.find('\n'));
+  return first_line(std::string(error.what_without_backtrace()));
+}
+
+// Last line that is not empty: of a program's failure, the one that tells it; before it is where it ran.
+inline std::string last_line(std::string text) {
+  while (!text.empty() && text.back() == '\n') text.pop_back();
+  return text.substr(text.rfind('\n') + 1);
 }
 
 // Runs `work` on torch; `what` names it in errors.
@@ -56,6 +63,8 @@ auto with_torch(const std::string& what, const Work& work) {
       throw_resource(what + ": not enough memory; use fewer films at once");
     }
     throw_unsupported(what + ": " + first_line(error));
+  } catch (const std::exception& error) {
+    throw_unsupported(what + " failed: " + last_line(error.what()));
   }
 }
 

@@ -24,7 +24,9 @@ class ScriptedNetwork final : public Network {
       throw_malformed("no TorchScript file that this torch reads: " + infer::first_line(error));
     }
     module_.eval();
-    module_.to(placement_.type);
+    // Not module_.to(type): that would make floats of indices too.
+    for (const at::Tensor& one : module_.parameters()) to_precision(one);
+    for (const at::Tensor& one : module_.buffers()) to_precision(one);
   }
 
   [[nodiscard]] NetworkShape logits_shape(const NetworkShape& films) const override {
@@ -62,6 +64,10 @@ class ScriptedNetwork final : public Network {
   }
 
  private:
+  void to_precision(const at::Tensor& values) const {
+    if (values.is_floating_point()) values.set_data(values.to(placement_.type));
+  }
+
   std::int64_t channels_, classes_;
   int threads_;
   pid_t made_in_;

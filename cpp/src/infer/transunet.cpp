@@ -25,11 +25,13 @@ constexpr double kProjectionEps = 1e-5;  // of gn_proj, as published
 constexpr double kLayerEps = 1e-6;
 constexpr double kBatchEps = 1e-5;
 
-// Rounding to bfloat16 costs most at the start, where a film's low contrast is told from its brightness, and
-// least where most work is; so the first stages always compute in float32. On random weights that
-// halves the pixels that change sides, for a tenth of the time.
+// Rounding to bfloat16 costs most at the start, where a film's low contrast is told from its brightness, and at
+// the very end, where logits that differ little would fall together; least where most work is. So the first
+// stages and the last convolution always compute in float32: errors of logits become a tenth, for a tenth of
+// the time.
 constexpr std::size_t kEarlyStages = 2;
 
+// Films whose maps are computed at once on a CPU.
 constexpr std::int64_t kTogether = 1;
 
 constexpr std::int64_t kStep = 16;
@@ -215,7 +217,7 @@ class TransUnet final : public Network {
     }
     take_resnet(early, source, film);
     take_transformer(source, film);
-    take_decoder(source, film);
+    take_decoder(early, source, film);
   }
 
   [[nodiscard]] NetworkShape logits_shape(const NetworkShape& films) const override {
@@ -307,7 +309,7 @@ class TransUnet final : public Network {
     encoder_norm_.emplace(source.layer_norm(name + "encoder.encoder_norm", numbers_.hidden));
   }
 
-  void take_decoder(const Source& source, Size film) {
+  void take_decoder(const Source& exact, const Source& source, Size film) {
     const std::int64_t width = numbers_.width;
     const std::array<std::int64_t, 4> skips{8 * width, 4 * width, width, 0};
     more_.emplace(source.normalised_convolution("decoder.conv_more", numbers_.hidden,
@@ -322,8 +324,8 @@ class TransUnet final : public Network {
            source.normalised_convolution(name + ".conv2", outputs, outputs, size)});
       inputs = outputs;
     }
-    head_.emplace(source.convolution("segmentation_head.0", inputs, numbers_.classes, 3,
-                                     Activation::kNone, film));
+    head_.emplace(exact.convolution("segmentation_head.0", inputs, numbers_.classes, 3,
+                                    Activation::kNone, film));
   }
 
   [[nodiscard]] at::Tensor positions(Size grid) const {
@@ -382,7 +384,7 @@ class TransUnet final : public Network {
       const at::Tensor skip = block < skips.size() ? skips[skips.size() - 1 - block] : at::Tensor();
       maps = decoder_[block].second(decoder_[block].first(doubled_beside(maps, skip)));
     }
-    return (*head_)(maps);
+    return (*head_)(maps.to(early_.type));
   }
 
   TransUnetConfiguration numbers_;
