@@ -238,9 +238,9 @@ def segmentation(found: dict[str, Any]) -> list[str]:
     versions = found["versions"]
     lines = [
         f"`python benchmarks/segmentation.py`: TransUNet R50-ViT-B/16, {found['channels']} channels, "
-        f"{found['size']} x {found['size']}, random weights, {found['threads']} threads; each in a process",
-        f"of its own, in turn, medians of {found['rounds']} rounds (OpenVINO the faster of two ways of writing "
-        f"its norms); {found['machine']}, load average",
+        f"{found['size']} x {found['size']}, random weights, {found['threads']} threads; each in a",
+        f"process of its own, in turn, medians of {found['rounds']} rounds (OpenVINO: the faster of two ways "
+        f"to write its norms); {found['machine']}, load average",
         f"{found['load_average_before']:.1f} before; torch {versions['torch']}, OpenVINO "
         f"{versions['OpenVINO']}. Error: largest difference of logits from torch's, relative to the largest.",
         "",
