@@ -76,15 +76,20 @@ TransUnetConfiguration configuration_of(const py::dict& given) {
 }
 
 NetworkOptions options_of(const std::string& precision, int threads, std::string device,
-                          bool prepacked) {
+                          const std::string& kernels) {
   if (precision != "fp32" && precision != "bf16") {
     throw_argument("precision: '" + precision + "', expected 'fp32' or 'bf16'");
+  }
+  if (kernels != "best" && kernels != "oneDNN" && kernels != "torch") {
+    throw_argument("kernels: '" + kernels + "', expected 'best', 'oneDNN' or 'torch'");
   }
   if (threads < 1) throw_argument("threads: " + std::to_string(threads) + ", expected at least 1");
   return {.precision = precision == "bf16" ? Precision::kBfloat16 : Precision::kFloat32,
           .threads = threads,
           .device = std::move(device),
-          .prepacked = prepacked};
+          .kernels = kernels == "best"     ? Kernels::kBest
+                     : kernels == "oneDNN" ? Kernels::kOneDnn
+                                           : Kernels::kTorch};
 }
 
 Floats forward(const Network& network, const Floats& films) {
@@ -129,25 +134,26 @@ PYBIND11_MODULE(_infer, module) {
   module.def(
       "transunet",
       [](const Configuration& configuration, const std::map<std::string, Floats>& weights,
-         const std::string& precision, int threads, const std::string& device, bool prepacked) {
+         const std::string& precision, int threads, const std::string& device,
+         const std::string& kernels) {
         WeightViews views;
         for (const auto& [name, array] : weights) {
           views[name] = {.data = array.data(),
                          .shape = {array.shape(), array.shape() + array.ndim()}};
         }
         const TransUnetConfiguration numbers = configuration_of(configuration);
-        const NetworkOptions options = options_of(precision, threads, device, prepacked);
+        const NetworkOptions options = options_of(precision, threads, device, kernels);
         const py::gil_scoped_release release;
         return make_transunet(numbers, views, options);
       },
       py::arg("configuration"), py::arg("weights"), py::arg("precision"), py::arg("threads"),
-      py::arg("device") = "cpu", py::arg("prepacked") = true,
+      py::arg("device") = "cpu", py::arg("kernels") = "best",
       "A TransUNet from the configuration of spinekit.nn and its weights, float32, by name.");
   module.def(
       "torchscript",
       [](const std::string& path, std::int64_t channels, std::int64_t classes,
          const std::string& precision, int threads, const std::string& device) {
-        const NetworkOptions options = options_of(precision, threads, device, false);
+        const NetworkOptions options = options_of(precision, threads, device, "best");
         const py::gil_scoped_release release;
         return open_torchscript(path, channels, classes, options);
       },

@@ -23,13 +23,18 @@ enum class Precision {
   kBfloat16,  // weights and maps; sums, statistics and logits stay float32
 };
 
+// What computes; on other devices than a CPU, torch does in any case.
+enum class Kernels {
+  kBest,    // the CPU's matrix units where it has some, and oneDNN
+  kOneDnn,  // oneDNN's operators alone, on weights in its own layout
+  kTorch,   // torch's operators, as a module's would
+};
+
 struct NetworkOptions {
   Precision precision = Precision::kFloat32;
   int threads = 1;
   std::string device = "cpu";  // or "cuda", "cuda:1", ...
-  // Weights in the layout that oneDNN computes with, where the device is a CPU that has it; otherwise, and
-  // when false, torch's own operators.
-  bool prepacked = true;
+  Kernels kernels = Kernels::kBest;
 };
 
 // Borrowed weights, C-contiguous float32.

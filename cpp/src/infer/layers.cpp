@@ -2,12 +2,17 @@
 
 #include <ATen/Context.h>
 #include <ATen/Functions.h>
+#include <ATen/Parallel.h>
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <c10/core/MemoryFormat.h>
 
+#include <algorithm>
+#include <array>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "map_kernels.h"
 #include "spinekit/error.h"
 
 namespace spinekit::infer {
@@ -96,6 +101,34 @@ at::Tensor activated(const at::Tensor& values, Activation activation) {
   return values;
 }
 
+struct Bits {
+  Bfloat16 *high, *low;
+
+  explicit Bits(const Operand& operand)
+      : high(static_cast<Bfloat16*>(operand.high.data_ptr())),
+        low(static_cast<Bfloat16*>(operand.low.data_ptr())) {}
+};
+
+// Products plus bias, and plus `other` where it is defined.
+at::Tensor summed(const Products& products, const Operand& operand, const at::Tensor& bias_values,
+                  const at::Tensor& other) {
+  const std::int64_t columns = products.outputs();
+  at::Tensor result = at::empty({operand.high.size(0), columns}, at::kFloat);
+  const float* bias = bias_values.const_data_ptr<float>();
+  const float* added = other.defined() ? other.const_data_ptr<float>() : nullptr;
+  float* out = result.data_ptr<float>();
+  for_tiles(products, operand,
+            [&](const float* tile, std::int64_t first, std::int64_t rows, std::int64_t column) {
+              for (std::int64_t row = 0; row < rows; ++row) {
+                const std::int64_t place = (first + row) * columns + column;
+                token_kernels().add(tile + row * Products::kWidth, bias + column,
+                                    added != nullptr ? added + place : nullptr, Products::kWidth,
+                                    out + place);
+              }
+            });
+  return result;
+}
+
 }  // namespace
 
 at::Tensor Placement::place(const at::Tensor& tensor) const {
@@ -119,18 +152,29 @@ Placement placement_of(const NetworkOptions& options) {
     throw_unsupported("device: '" + options.device + "', expected 'cpu' or 'cuda'");
   }
   placement.type = options.precision == Precision::kBfloat16 ? at::kBFloat16 : at::kFloat;
-  placement.prepacked =
-      options.prepacked && placement.device.is_cpu() && at::hasMKLDNN() &&
+  const bool cpu = placement.device.is_cpu();
+  placement.packed =
+      options.kernels != Kernels::kTorch && cpu && at::hasMKLDNN() &&
       c10::Dispatcher::singleton().findSchema({"mkldnn::_convolution_pointwise", ""}).has_value();
+  placement.matrix_units = options.kernels == Kernels::kBest && cpu && Products::available();
   return placement;
 }
 
 Convolution::Convolution(const Placement& placement, const at::Tensor& weight,
                          const at::Tensor& bias, std::int64_t stride, std::int64_t padding,
                          Activation activation, std::int64_t rows, std::int64_t columns)
-    : packed_(placement.prepacked), stride_(stride), padding_(padding), activation_(activation) {
-  weight_ = placement.place(weight).contiguous(at::MemoryFormat::ChannelsLast);
+    : packed_(placement.packed),
+      kernel_(weight.size(2)),
+      stride_(stride),
+      padding_(padding),
+      activation_(activation) {
   if (bias.defined()) bias_ = placement.place(bias);
+  const bool simple = activation == Activation::kNone || activation == Activation::kRelu;
+  if (stride == 1 && simple && placement.on_matrix_units(weight.size(1), weight.size(0))) {
+    products_ = Products(weight.permute({2, 3, 0, 1}).flatten(0, 1));
+    return;
+  }
+  weight_ = placement.place(weight).contiguous(at::MemoryFormat::ChannelsLast);
   if (packed_) {
     weight_ = pack_convolution(weight_, {padding, padding}, {stride, stride},
                                {1, weight.size(1), rows, columns});
@@ -138,6 +182,10 @@ Convolution::Convolution(const Placement& placement, const at::Tensor& weight,
 }
 
 at::Tensor Convolution::operator()(const at::Tensor& maps) const {
+  if (products_.defined()) {
+    return convolved(products_, maps.contiguous(at::MemoryFormat::ChannelsLast), kernel_, bias_,
+                     activation_ == Activation::kRelu);
+  }
   const std::array<std::int64_t, 2> stride{stride_, stride_}, padding{padding_, padding_};
   const MaybeTensor bias = bias_.defined() ? MaybeTensor(bias_) : std::nullopt;
   if (packed_) {
@@ -145,26 +193,55 @@ at::Tensor Convolution::operator()(const at::Tensor& maps) const {
     if (activation_ == Activation::kLeakyRelu) scalars.push_back(at::Scalar(kLeak));
     return packed_convolution(maps, weight_, bias, padding, stride, name_of(activation_), scalars);
   }
-  return activated(at::conv2d(maps, weight_, bias, stride, padding), activation_);
+  return activated(at::conv2d(maps, weight_, bias, stride, padding), activation_)
+      .contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 Linear::Linear(const Placement& placement, const at::Tensor& weight, const at::Tensor& bias,
-               Activation activation, std::int64_t tokens)
-    : packed_(placement.prepacked),
-      weight_(placement.place(weight)),
-      bias_(placement.place(bias)),
-      activation_(activation) {
+               std::int64_t tokens)
+    : packed_(placement.packed) {
+  bias_ = placement.place(bias);
+  if (placement.matrix_units) {
+    products_ = Products(weight.unsqueeze(0));
+    return;
+  }
+  weight_ = placement.place(weight);
   if (packed_) weight_ = pack_linear(weight_, tokens);
 }
 
-at::Tensor Linear::operator()(const at::Tensor& tokens) const {
-  if (packed_) return packed_linear(tokens, weight_, bias_, name_of(activation_));
-  return activated(at::linear(tokens, weight_, bias_), activation_);
+at::Tensor Linear::operator()(const Tokens& tokens) const {
+  if (products_.defined()) return summed(products_, tokens.operand, bias_, {});
+  return packed_ ? packed_linear(tokens.values, weight_, bias_, name_of(Activation::kNone))
+                 : at::linear(tokens.values, weight_, bias_);
 }
 
-at::Tensor Linear::plus(const at::Tensor& tokens, const at::Tensor& other) const {
-  if (packed_) return packed_linear_plus(tokens, other, weight_, bias_);
-  return at::add(at::linear(tokens, weight_, bias_), other);
+at::Tensor Linear::plus(const Tokens& tokens, const at::Tensor& other) const {
+  if (products_.defined()) return summed(products_, tokens.operand, bias_, other);
+  return packed_ ? packed_linear_plus(tokens.values, other, weight_, bias_)
+                 : at::add(at::linear(tokens.values, weight_, bias_), other);
+}
+
+Tokens Linear::gelu(const Tokens& tokens) const {
+  if (!products_.defined()) {
+    return {packed_ ? packed_linear(tokens.values, weight_, bias_, name_of(Activation::kGelu))
+                    : at::gelu(at::linear(tokens.values, weight_, bias_)),
+            {}};
+  }
+  const std::int64_t columns = products_.outputs();
+  Tokens result{{}, Operand::empty({tokens.operand.high.size(0), columns})};
+  const Bits bits(result.operand);
+  const float* bias = bias_.const_data_ptr<float>();
+  for_tiles(products_, tokens.operand,
+            [&](float* tile, std::int64_t first, std::int64_t rows, std::int64_t column) {
+              for (std::int64_t row = 0; row < rows; ++row) {
+                float* values = tile + row * Products::kWidth;
+                const std::int64_t place = (first + row) * columns + column;
+                token_kernels().add_gelu(values, bias + column, Products::kWidth);
+                token_kernels().split(values, Products::kWidth, bits.high + place,
+                                      bits.low + place);
+              }
+            });
+  return result;
 }
 
 LayerNorm::LayerNorm(const Placement& placement, const at::Tensor& weight, const at::Tensor& bias,
@@ -173,6 +250,31 @@ LayerNorm::LayerNorm(const Placement& placement, const at::Tensor& weight, const
 
 at::Tensor LayerNorm::operator()(const at::Tensor& tokens) const {
   return at::layer_norm(tokens, {tokens.size(1)}, weight_, bias_, eps_);
+}
+
+Tokens LayerNorm::tokens(const at::Tensor& tokens, bool on_matrix_units) const {
+  if (!on_matrix_units) return {(*this)(tokens), {}};
+  const std::int64_t features = tokens.size(1);
+  Tokens result{{}, Operand::empty(tokens.sizes())};
+  const Bits bits(result.operand);
+  const float* from = tokens.const_data_ptr<float>();
+  const float* weight = weight_.const_data_ptr<float>();
+  const float* bias = bias_.const_data_ptr<float>();
+  at::parallel_for(0, tokens.size(0), 8, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> normalised(static_cast<std::size_t>(features));
+    for (std::int64_t row = begin; row < end; ++row) {
+      const std::int64_t place = row * features;
+      token_kernels().layer_norm(from + place, features, weight, bias, static_cast<float>(eps_),
+                                 normalised.data());
+      token_kernels().split(normalised.data(), features, bits.high + place, bits.low + place);
+    }
+  });
+  return result;
+}
+
+Tokens tokens_of(const at::Tensor& values, bool on_matrix_units) {
+  if (!on_matrix_units) return {values, {}};
+  return {{}, operand_of(values.contiguous())};
 }
 
 at::Tensor attention(const at::Tensor& queries_keys_values, std::int64_t count,

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "products.h"
 #include "spinekit/network.h"
 
 namespace spinekit::infer {
@@ -20,8 +21,13 @@ enum class Activation { kNone, kRelu, kLeakyRelu, kGelu };
 struct Placement {
   at::Device device{at::kCPU};
   at::ScalarType type = at::kFloat;
-  bool prepacked = true;
+  bool packed = true;        // weights in oneDNN's layout
+  bool matrix_units = true;  // the CPU has some, and they may be used
 
+  // Whether layers of that size run on the matrix units. In bfloat16 oneDNN uses them as well as we could.
+  [[nodiscard]] bool on_matrix_units(std::int64_t inputs, std::int64_t outputs) const {
+    return matrix_units && type == at::kFloat && Products::fit(inputs, outputs);
+  }
   [[nodiscard]] at::Tensor place(const at::Tensor& tensor) const;
 };
 
@@ -37,26 +43,36 @@ class Convolution {
   [[nodiscard]] at::Tensor operator()(const at::Tensor& maps) const;
 
  private:
+  Products products_;  // undefined where it runs elsewhere
   bool packed_;
   at::Tensor weight_, bias_;
-  std::int64_t stride_, padding_;
+  std::int64_t kernel_, stride_, padding_;
   Activation activation_;
+};
+
+// Tokens on their way into linear layers: as they are, or as a factor for the matrix units.
+struct Tokens {
+  at::Tensor values;
+  Operand operand;
 };
 
 class Linear {
  public:
   // weight (outputs, inputs); tokens: how many it will mostly see.
   Linear(const Placement& placement, const at::Tensor& weight, const at::Tensor& bias,
-         Activation activation, std::int64_t tokens);
+         std::int64_t tokens);
 
-  [[nodiscard]] at::Tensor operator()(const at::Tensor& tokens) const;
-  // The same plus `other`, of the shape of the result; without activation.
-  [[nodiscard]] at::Tensor plus(const at::Tensor& tokens, const at::Tensor& other) const;
+  // Of the network's precision.
+  [[nodiscard]] at::Tensor operator()(const Tokens& tokens) const;
+  // The same plus `other`.
+  [[nodiscard]] at::Tensor plus(const Tokens& tokens, const at::Tensor& other) const;
+  // Through the exact GELU, on their way into the next layer.
+  [[nodiscard]] Tokens gelu(const Tokens& tokens) const;
 
  private:
+  Products products_;  // undefined where it runs elsewhere
   bool packed_;
   at::Tensor weight_, bias_;
-  Activation activation_;
 };
 
 class LayerNorm {
@@ -65,11 +81,16 @@ class LayerNorm {
             double eps);
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& tokens) const;
+  // On their way into a linear layer, which runs on the matrix units or does not.
+  [[nodiscard]] Tokens tokens(const at::Tensor& tokens, bool on_matrix_units) const;
 
  private:
   at::Tensor weight_, bias_;
   double eps_;
 };
+
+// Values on their way into a linear layer.
+Tokens tokens_of(const at::Tensor& values, bool on_matrix_units);
 
 class GroupNorm {
  public:

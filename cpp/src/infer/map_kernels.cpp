@@ -5,17 +5,18 @@ namespace spinekit::infer {
 #ifdef SPINEKIT_X86_KERNELS
 extern const MapKernels<float> kAvx2Float, kAvx512Float;
 extern const MapKernels<Bfloat16> kAvx2Bfloat16, kAvx512Bfloat16;
+extern const TokenKernels kAvx2Tokens, kAvx512Tokens;
 #endif
 
 namespace {
 
-template <typename Value>
-using Variants = std::vector<std::pair<std::string, MapKernels<Value>>>;
+template <typename Kernels>
+using Variants = std::vector<std::pair<std::string, Kernels>>;
 
-template <typename Value>
-Variants<Value> supported([[maybe_unused]] const MapKernels<Value>& avx2,
-                          [[maybe_unused]] const MapKernels<Value>& avx512) {
-  Variants<Value> found{{"baseline", kKernels<Value>}};
+template <typename Kernels>
+Variants<Kernels> supported(const Kernels& baseline, [[maybe_unused]] const Kernels& avx2,
+                            [[maybe_unused]] const Kernels& avx512) {
+  Variants<Kernels> found{{"baseline", baseline}};
 #ifdef SPINEKIT_X86_KERNELS
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
     found.emplace_back("AVX2", avx2);
@@ -33,21 +34,30 @@ constexpr const MapKernels<float>& kAvx2Float = kKernels<float>;
 constexpr const MapKernels<float>& kAvx512Float = kKernels<float>;
 constexpr const MapKernels<Bfloat16>& kAvx2Bfloat16 = kKernels<Bfloat16>;
 constexpr const MapKernels<Bfloat16>& kAvx512Bfloat16 = kKernels<Bfloat16>;
+constexpr const TokenKernels& kAvx2Tokens = kTokenKernels;
+constexpr const TokenKernels& kAvx512Tokens = kTokenKernels;
 #endif
 
 }  // namespace
 
 template <>
-const Variants<float>& all_map_kernels<float>() {
-  static const Variants<float> kFound = supported(kAvx2Float, kAvx512Float);
+const Variants<MapKernels<float>>& all_map_kernels<float>() {
+  static const auto kFound = supported(kKernels<float>, kAvx2Float, kAvx512Float);
   return kFound;
 }
 
 template <>
-const Variants<Bfloat16>& all_map_kernels<Bfloat16>() {
-  static const Variants<Bfloat16> kFound = supported(kAvx2Bfloat16, kAvx512Bfloat16);
+const Variants<MapKernels<Bfloat16>>& all_map_kernels<Bfloat16>() {
+  static const auto kFound = supported(kKernels<Bfloat16>, kAvx2Bfloat16, kAvx512Bfloat16);
   return kFound;
 }
+
+const Variants<TokenKernels>& all_token_kernels() {
+  static const auto kFound = supported(kTokenKernels, kAvx2Tokens, kAvx512Tokens);
+  return kFound;
+}
+
+const TokenKernels& token_kernels() { return all_token_kernels().back().second; }
 
 template <>
 const MapKernels<float>& map_kernels<float>() {

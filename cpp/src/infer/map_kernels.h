@@ -40,9 +40,34 @@ struct MapKernels {
                       std::int64_t channels, Value* out, std::int64_t stride);
 };
 
+// Passes over tokens, float32 (tokens, features), between products of matrices.
+struct TokenKernels {
+  // high = values in bfloat16; low = what that leaves out, in bfloat16.
+  void (*split)(const float* values, std::int64_t count, Bfloat16* high, Bfloat16* low);
+
+  // Normalises one token to mean 0 and variance 1, then scales and shifts.
+  void (*layer_norm)(const float* token, std::int64_t features, const float* weight,
+                     const float* bias, float eps, float* out);
+
+  // out = values + bias + other; `other` null for none.
+  void (*add)(const float* values, const float* bias, const float* other, std::int64_t count,
+              float* out);
+
+  // values = the exact GELU of values + bias; its error function to 2e-7.
+  void (*add_gelu)(float* values, const float* bias, std::int64_t count);
+
+  // out = values + bias, rectified if asked for.
+  void (*finish_pixel)(const float* values, const float* bias, bool rectify, std::int64_t count,
+                       float* out);
+};
+
+const TokenKernels& token_kernels();
+
 // Those that this machine runs, by the name of their instruction set, best last. Value is float or Bfloat16.
 template <typename Value>
 const std::vector<std::pair<std::string, MapKernels<Value>>>& all_map_kernels();
+
+const std::vector<std::pair<std::string, TokenKernels>>& all_token_kernels();
 
 // The best of them.
 template <typename Value>

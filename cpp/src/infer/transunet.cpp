@@ -111,9 +111,9 @@ struct Source {
   }
 
   [[nodiscard]] Linear linear(const std::string& name, std::int64_t inputs, std::int64_t outputs,
-                              Activation activation, std::int64_t tokens) const {
+                              std::int64_t tokens) const {
     return {placement, weights.take(name + ".weight", {outputs, inputs}),
-            weights.take(name + ".bias", {outputs}), activation, tokens};
+            weights.take(name + ".bias", {outputs}), tokens};
   }
 
   // Queries, keys and values of one attention as one layer.
@@ -124,7 +124,7 @@ struct Source {
       parts.push_back(weights.take(name + part + ".weight", {hidden, hidden}));
       biases.push_back(weights.take(name + part + ".bias", {hidden}));
     }
-    return {placement, at::cat(parts), at::cat(biases), Activation::kNone, tokens};
+    return {placement, at::cat(parts), at::cat(biases), tokens};
   }
 };
 
@@ -171,25 +171,24 @@ class Layer {
  public:
   Layer(const Source& source, const std::string& name, const TransUnetConfiguration& numbers,
         std::int64_t tokens)
-      : heads_(numbers.heads),
+      : on_matrix_units_(source.placement.matrix_units),
+        heads_(numbers.heads),
         attention_norm_(source.layer_norm(name + ".attention_norm", numbers.hidden)),
         ffn_norm_(source.layer_norm(name + ".ffn_norm", numbers.hidden)),
         queries_keys_values_(source.queries_keys_values(name + ".attn", numbers.hidden, tokens)),
-        out_(source.linear(name + ".attn.out", numbers.hidden, numbers.hidden, Activation::kNone,
-                           tokens)),
-        fc1_(source.linear(name + ".ffn.fc1", numbers.hidden, numbers.mlp, Activation::kGelu,
-                           tokens)),
-        fc2_(source.linear(name + ".ffn.fc2", numbers.mlp, numbers.hidden, Activation::kNone,
-                           tokens)) {}
+        out_(source.linear(name + ".attn.out", numbers.hidden, numbers.hidden, tokens)),
+        fc1_(source.linear(name + ".ffn.fc1", numbers.hidden, numbers.mlp, tokens)),
+        fc2_(source.linear(name + ".ffn.fc2", numbers.mlp, numbers.hidden, tokens)) {}
 
   [[nodiscard]] at::Tensor operator()(const at::Tensor& tokens, std::int64_t count) const {
-    const at::Tensor mixed =
-        attention(queries_keys_values_(attention_norm_(tokens)), count, heads_);
-    const at::Tensor between = out_.plus(mixed, tokens);
-    return fc2_.plus(fc1_(ffn_norm_(between)), between);
+    const at::Tensor mixed = attention(
+        queries_keys_values_(attention_norm_.tokens(tokens, on_matrix_units_)), count, heads_);
+    const at::Tensor between = out_.plus(tokens_of(mixed, on_matrix_units_), tokens);
+    return fc2_.plus(fc1_.gelu(ffn_norm_.tokens(between, on_matrix_units_)), between);
   }
 
  private:
+  bool on_matrix_units_;
   std::int64_t heads_;
   LayerNorm attention_norm_, ffn_norm_;
   Linear queries_keys_values_, out_, fc1_, fc2_;
@@ -293,6 +292,11 @@ class TransUnet final : public Network {
     const Size grid = film.divided(kStep);
     const std::int64_t tokens = grid.rows * grid.columns;
     const std::string name = "transformer.";
+    // All of its layers, as they hand tokens to each other, or none.
+    Placement together = source.placement;
+    together.matrix_units = together.on_matrix_units(numbers_.hidden, numbers_.mlp) &&
+                            together.on_matrix_units(numbers_.mlp, numbers_.hidden);
+    const Source encoder{source.weights, together};
     patches_.emplace(source.convolution(name + "embeddings.patch_embeddings",
                                         numbers_.width * std::int64_t{16}, numbers_.hidden, 1,
                                         Activation::kNone, grid));
@@ -303,7 +307,7 @@ class TransUnet final : public Network {
             .permute({0, 3, 1, 2})
             .to(placement_.device, at::kFloat, /*non_blocking=*/false, /*copy=*/true);
     for (int layer = 0; layer < numbers_.layers; ++layer) {
-      layers_.emplace_back(source, name + "encoder.layer." + std::to_string(layer), numbers_,
+      layers_.emplace_back(encoder, name + "encoder.layer." + std::to_string(layer), numbers_,
                            tokens);
     }
     encoder_norm_.emplace(source.layer_norm(name + "encoder.encoder_norm", numbers_.hidden));
