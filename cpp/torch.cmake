@@ -3,11 +3,14 @@
 # Not find_package(Torch): for a torch with CUDA that asks for the whole CUDA toolkit, which a user of torch
 # does not have, and nothing here calls CUDA itself.
 set(SPINEKIT_HAS_TORCH OFF)
-if(SPINEKIT_INFER STREQUAL "OFF" OR NOT SPINEKIT_PYTHON)
+if(SPINEKIT_INFER STREQUAL "OFF")
   return()
 endif()
 
-find_package(Python REQUIRED COMPONENTS Interpreter)
+find_package(Python COMPONENTS Interpreter)
+if(NOT Python_FOUND AND SPINEKIT_INFER STREQUAL "AUTO")
+  return()
+endif()
 execute_process(
   COMMAND ${Python_EXECUTABLE} -c
           "import torch; print(torch.__path__[0], torch.__version__, int(torch.compiled_with_cxx11_abi()), sep=';')"

@@ -83,7 +83,12 @@ NetworkOptions options_of(const std::string& precision, int threads, std::string
   if (kernels != "best" && kernels != "oneDNN" && kernels != "torch") {
     throw_argument("kernels: '" + kernels + "', expected 'best', 'oneDNN' or 'torch'");
   }
-  if (threads < 1) throw_argument("threads: " + std::to_string(threads) + ", expected at least 1");
+  // OpenMP ends the process where the system gives it no more threads.
+  constexpr int kMostThreads = 256;
+  if (threads < 1 || threads > kMostThreads) {
+    throw_argument("threads: " + std::to_string(threads) + ", expected 1 to " +
+                   std::to_string(kMostThreads));
+  }
   return {.precision = precision == "bf16" ? Precision::kBfloat16 : Precision::kFloat32,
           .threads = threads,
           .device = std::move(device),
@@ -159,5 +164,7 @@ PYBIND11_MODULE(_infer, module) {
       },
       py::arg("path"), py::arg("channels"), py::arg("classes"), py::arg("precision"),
       py::arg("threads"), py::arg("device") = "cpu", "A network from a TorchScript file.");
+  module.def("settle_after_fork", &settle_after_fork,
+             "To be called before torch is used in a child of fork().");
   module.def("versions", &network_versions, "What it was built for, and what the machine offers.");
 }

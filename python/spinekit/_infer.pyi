@@ -19,6 +19,11 @@ class Network:
         Logits, float32 (n, classes, rows, columns), of films, float32 (n, channels, rows, columns).
         """
 
+def settle_after_fork() -> None:
+    """
+    To be called before torch is used in a child of fork().
+    """
+
 def torchscript(
     path: str,
     channels: typing.SupportsInt | typing.SupportsIndex,
@@ -37,7 +42,7 @@ def transunet(
     precision: str,
     threads: typing.SupportsInt | typing.SupportsIndex,
     device: str = "cpu",
-    prepacked: bool = True,
+    kernels: str = "best",
 ) -> Network:
     """
     A TransUNet from the configuration of spinekit.nn and its weights, float32, by name.

@@ -3,8 +3,9 @@
 //
 // A network owns all that it needs; what it was made from may go. After construction it does not change:
 // any number of threads may call forward() at once, each with the network's own number of threads. The
-// number of threads that the process has set for torch is never touched. In a child of fork() a network
-// that was made before goes on with one thread, as the threads of its parent are not there.
+// number of threads that the process has set for torch is not touched. In a child of fork() the threads of
+// its parent are not there: torch is set to one thread there by whatever comes first. Results for different
+// numbers of threads may differ in their last bits, as oneDNN cuts its work by them.
 //
 // This is the only header of the room that knows torch, and it shows nothing of it.
 #pragma once
@@ -87,6 +88,9 @@ std::unique_ptr<Network> make_transunet(const TransUnetConfiguration& configurat
 // count.
 std::unique_ptr<Network> open_torchscript(const std::string& path, std::int64_t channels,
                                           std::int64_t classes, const NetworkOptions& options);
+
+// To be called in a child of fork() before torch itself is used there, as the calls above do.
+void settle_after_fork();
 
 // Release of torch that this was built for and the one it runs with, and what the CPU offers.
 std::map<std::string, std::string> network_versions();

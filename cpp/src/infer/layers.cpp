@@ -73,6 +73,11 @@ at::Tensor packed_linear_plus(const at::Tensor& tokens, const at::Tensor& other,
   return kOperator.call(tokens, other, weight, bias, "add");
 }
 
+bool onednn_has_bfloat16() {
+  static const auto kOperator = find_operator<bool()>("mkldnn::_is_mkldnn_bf16_supported");
+  return kOperator.call();
+}
+
 std::string_view name_of(Activation activation) {
   switch (activation) {
     case Activation::kRelu:
@@ -155,7 +160,8 @@ Placement placement_of(const NetworkOptions& options) {
   const bool cpu = placement.device.is_cpu();
   placement.packed =
       options.kernels != Kernels::kTorch && cpu && at::hasMKLDNN() &&
-      c10::Dispatcher::singleton().findSchema({"mkldnn::_convolution_pointwise", ""}).has_value();
+      c10::Dispatcher::singleton().findSchema({"mkldnn::_convolution_pointwise", ""}).has_value() &&
+      (placement.type == at::kFloat || onednn_has_bfloat16());
   placement.matrix_units = options.kernels == Kernels::kBest && cpu && Products::available();
   return placement;
 }

@@ -42,8 +42,10 @@ void with_value_type(const at::Tensor& maps, const Body& body) {
   }
 }
 
+// Passes below count on pixels that lie one after the other, channel beside channel.
 template <typename Value>
 Value* data_of(const at::Tensor& maps) {
+  TORCH_CHECK(maps.is_contiguous(at::MemoryFormat::ChannelsLast), "maps are not channels-last");
   return static_cast<Value*>(maps.data_ptr());
 }
 

@@ -1,13 +1,10 @@
 // Where torch is entered: its failures become Error, its threads are limited, gradients are off.
 #pragma once
 
-#include <ATen/Parallel.h>
 #include <c10/core/InferenceMode.h>
 #include <c10/util/Exception.h>
-#include <omp.h>
-#include <unistd.h>
 
-#include <algorithm>
+#include <exception>
 #include <new>
 #include <string>
 
@@ -15,21 +12,22 @@
 
 namespace spinekit::infer {
 
-// OpenMP's number of threads belongs to the thread that calls, so that limiting it here disturbs nobody
+// In a child of fork() the threads of OpenMP's pool are gone, and who waits for them waits for ever: torch is told
+// once to use one thread there. Nothing happens in other processes. To be called before torch is asked for anything.
+void settle_after_fork();
+
+// OpenMP's number of threads belongs to the thread that calls, and so does MKL's: limiting them here disturbs nobody
 // else, unlike at::set_num_threads().
 class ThreadLimit {
  public:
-  ThreadLimit(int threads, pid_t made_in) {
-    before_ = at::get_num_threads();  // sets this thread up, which would undo what follows
-    // OpenMP's own threads do not survive fork(); with one thread it needs none.
-    omp_set_num_threads(made_in == getpid() ? threads : 1);
-  }
-  ~ThreadLimit() { omp_set_num_threads(before_); }
+  explicit ThreadLimit(int threads);
+  ~ThreadLimit();
   ThreadLimit(const ThreadLimit&) = delete;
   ThreadLimit& operator=(const ThreadLimit&) = delete;
 
  private:
   int before_ = 1;
+  int mkl_before_ = 0;
 };
 
 // First line of what torch says; the rest is addresses.
@@ -49,6 +47,7 @@ inline std::string last_line(std::string text) {
 template <typename Work>
 auto with_torch(const std::string& what, const Work& work) {
   try {
+    settle_after_fork();
     const c10::InferenceMode inference;
     return work();
   } catch (const Error&) {

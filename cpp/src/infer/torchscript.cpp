@@ -1,7 +1,6 @@
 #include <ATen/Functions.h>
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/serialization/import.h>
-#include <unistd.h>
 
 #include "layers.h"
 #include "torch_guard.h"
@@ -16,7 +15,6 @@ class ScriptedNetwork final : public Network {
       : channels_(channels),
         classes_(classes),
         threads_(options.threads),
-        made_in_(getpid()),
         placement_(infer::placement_of(options)) {
     try {
       module_ = torch::jit::load(path, placement_.device);
@@ -42,7 +40,7 @@ class ScriptedNetwork final : public Network {
   void forward(const float* films, const NetworkShape& shape, float* logits) const override {
     const NetworkShape expected = logits_shape(shape);
     infer::with_torch("the TorchScript network", [&] {
-      const infer::ThreadLimit limit(threads_, made_in_);
+      const infer::ThreadLimit limit(threads_);
       const at::Tensor maps = at::from_blob(const_cast<float*>(films), {shape.count, shape.channels,
                                                                         shape.rows, shape.columns})
                                   .to(placement_.device, placement_.type);
@@ -70,7 +68,6 @@ class ScriptedNetwork final : public Network {
 
   std::int64_t channels_, classes_;
   int threads_;
-  pid_t made_in_;
   infer::Placement placement_;
   torch::jit::Module module_;
 };
@@ -80,6 +77,7 @@ class ScriptedNetwork final : public Network {
 std::unique_ptr<Network> open_torchscript(const std::string& path, std::int64_t channels,
                                           std::int64_t classes, const NetworkOptions& options) {
   return infer::with_torch("the TorchScript network", [&] {
+    const infer::ThreadLimit limit(options.threads);
     return std::unique_ptr<Network>(
         std::make_unique<ScriptedNetwork>(path, channels, classes, options));
   });

@@ -3,7 +3,6 @@
 // network as it is trained.
 #include <ATen/Functions.h>
 #include <c10/core/MemoryFormat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -203,7 +202,6 @@ class TransUnet final : public Network {
   TransUnet(const TransUnetConfiguration& numbers, Weights& weights, const NetworkOptions& options)
       : numbers_(numbers),
         threads_(options.threads),
-        made_in_(getpid()),
         placement_(placement_of(options)),
         early_(placement_) {
     early_.type = at::kFloat;
@@ -237,7 +235,7 @@ class TransUnet final : public Network {
   void forward(const float* films, const NetworkShape& shape, float* logits) const override {
     const NetworkShape result = logits_shape(shape);
     with_torch("the network", [&] {
-      const ThreadLimit limit(threads_, made_in_);
+      const ThreadLimit limit(threads_);
       const at::Tensor all = at::from_blob(
           const_cast<float*>(films), {shape.count, shape.channels, shape.rows, shape.columns});
       at::Tensor found =
@@ -393,7 +391,6 @@ class TransUnet final : public Network {
 
   TransUnetConfiguration numbers_;
   int threads_;
-  pid_t made_in_;
   Placement placement_, early_;
   std::optional<Convolution> pen_;
   std::optional<std::pair<Convolution, GroupNorm>> root_;
@@ -451,6 +448,7 @@ std::unique_ptr<Network> make_transunet(const TransUnetConfiguration& configurat
                                         const WeightViews& weights, const NetworkOptions& options) {
   infer::check_numbers(configuration);
   return infer::with_torch("the network", [&] {
+    const infer::ThreadLimit limit(options.threads);
     infer::Weights checked(weights);
     auto made = std::make_unique<infer::TransUnet>(configuration, checked, options);
     checked.check();
