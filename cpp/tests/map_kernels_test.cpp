@@ -167,3 +167,52 @@ TEST_CASE_TEMPLATE("a doubled row lies between its corners", Value, float, Bfloa
     }
   }
 }
+
+TEST_CASE("a float and its two halves differ by 2^-16 at most") {
+  for (const auto& [name, kernels] : all_token_kernels()) {
+    CAPTURE(name);
+    const auto values = floats(1000, 1);
+    std::vector<Bfloat16> high(values.size()), low(values.size());
+    kernels.split(values.data(), 1000, high.data(), low.data());
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      CHECK(high[k].bits == nearest(values[k]).bits);
+      CHECK(std::abs(double{values[k]} - float_of(high[k]) - float_of(low[k])) <=
+            std::abs(values[k]) * std::ldexp(1.0, -16));
+    }
+  }
+}
+
+TEST_CASE("GELU is exact to a few roundings") {
+  for (const auto& [name, kernels] : all_token_kernels()) {
+    CAPTURE(name);
+    std::vector<float> values, bias;
+    for (int k = -40000; k <= 40000; ++k) values.push_back(static_cast<float>(k) / 2000);
+    for (const float extreme : {-1e30F, -50.0F, 50.0F, 1e30F}) values.push_back(extreme);
+    bias.assign(values.size(), 0.25F);
+    auto got = values;
+    kernels.add_gelu(got.data(), bias.data(), static_cast<std::int64_t>(got.size()));
+    for (std::size_t k = 0; k < values.size(); ++k) {
+      const double x = double{values[k]} + 0.25;
+      const double expected = 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+      CHECK(std::abs(got[k] - expected) <= 2e-6 + 2e-6 * std::abs(expected));
+    }
+  }
+}
+
+TEST_CASE("sums and rectified sums follow their formula") {
+  for (const auto& [name, kernels] : all_token_kernels()) {
+    CAPTURE(name);
+    const auto values = floats(37, 1), bias = floats(37, 2), other = floats(37, 3);
+    std::vector<float> alone(37), both(37), rectified(37), kept(37);
+    kernels.add(values.data(), bias.data(), nullptr, 37, alone.data());
+    kernels.add(values.data(), bias.data(), other.data(), 37, both.data());
+    kernels.finish_pixel(values.data(), bias.data(), true, 37, rectified.data());
+    kernels.finish_pixel(values.data(), bias.data(), false, 37, kept.data());
+    for (std::size_t k = 0; k < 37; ++k) {
+      CHECK(alone[k] == doctest::Approx(values[k] + bias[k]));
+      CHECK(both[k] == doctest::Approx(values[k] + bias[k] + other[k]).epsilon(1e-5));
+      CHECK(rectified[k] == doctest::Approx(std::max(values[k] + bias[k], 0.0F)));
+      CHECK(kept[k] == alone[k]);
+    }
+  }
+}

@@ -11,18 +11,14 @@
 #include <utility>
 #include <vector>
 
-#include "layers.h"
+#include "layer_source.h"
 #include "torch_guard.h"
-#include "weights.h"
 
 namespace spinekit::infer {
 namespace {
 
-constexpr double kFilterEps = 1e-5;
 constexpr double kNormEps = 1e-6;
 constexpr double kProjectionEps = 1e-5;  // of gn_proj, as published
-constexpr double kLayerEps = 1e-6;
-constexpr double kBatchEps = 1e-5;
 
 // Rounding to bfloat16 costs most at the start, where a film's low contrast is told from its brightness, and at
 // the very end, where logits that differ little would fall together; least where most work is. So the first
@@ -37,95 +33,9 @@ constexpr std::int64_t kStep = 16;
 // On a single token the last stage's projection would have nothing to be normalised over.
 constexpr std::int64_t kLeast = 32;
 
-// Rows and columns of the maps at one depth, for the film size that the network is made for.
-struct Size {
-  std::int64_t rows, columns;
-
-  [[nodiscard]] Size divided(std::int64_t by) const { return {rows / by, columns / by}; }
-};
-
 std::int64_t strided(std::int64_t side, std::int64_t stride) { return (side - 1) / stride + 1; }
 
 std::int64_t pooled(std::int64_t side) { return (side - 3) / 2 + 1; }
-
-at::Tensor standardised(const at::Tensor& weight) {
-  const at::Tensor wide = weight.to(at::kDouble);
-  const auto [variance, mean] =
-      at::var_mean(wide, at::OptionalIntArrayRef({1, 2, 3}), /*unbiased=*/false,
-                   /*keepdim=*/true);
-  return at::div(at::sub(wide, mean), at::sqrt(at::add(variance, kFilterEps))).to(at::kFloat);
-}
-
-// What weights are taken from, and where they go.
-struct Source {
-  Weights& weights;
-  const Placement& placement;
-
-  [[nodiscard]] Convolution standardised_convolution(const std::string& name, std::int64_t inputs,
-                                                     std::int64_t outputs, std::int64_t kernel,
-                                                     std::int64_t stride, Size size) const {
-    const at::Tensor weight = weights.take(name + ".weight", {outputs, inputs, kernel, kernel});
-    return {placement,  standardised(weight), {},        stride,
-            kernel / 2, Activation::kNone,    size.rows, size.columns};
-  }
-
-  [[nodiscard]] Convolution convolution(const std::string& name, std::int64_t inputs,
-                                        std::int64_t outputs, std::int64_t kernel,
-                                        Activation activation, Size size) const {
-    const at::Tensor weight = weights.take(name + ".weight", {outputs, inputs, kernel, kernel});
-    const at::Tensor bias = weights.take(name + ".bias", {outputs});
-    return {placement, weight, bias, 1, kernel / 2, activation, size.rows, size.columns};
-  }
-
-  // A convolution (name.0) without bias, batch normalisation (name.1) and ReLU.
-  [[nodiscard]] Convolution normalised_convolution(const std::string& name, std::int64_t inputs,
-                                                   std::int64_t outputs, Size size) const {
-    const at::Tensor weight = weights.take(name + ".0.weight", {outputs, inputs, 3, 3});
-    const auto of = [&](const char* part) {
-      return weights.take(name + ".1." + part, {outputs}).to(at::kDouble);
-    };
-    const at::Tensor gain = of("weight"), offset = of("bias"), mean = of("running_mean"),
-                     variance = of("running_var");
-    weights.ignore(name + ".1.num_batches_tracked");
-    const at::Tensor scale = at::div(gain, at::sqrt(at::add(variance, kBatchEps)));
-    return {placement,
-            at::mul(weight, scale.view({-1, 1, 1, 1})).to(at::kFloat),
-            at::sub(offset, at::mul(mean, scale)).to(at::kFloat),
-            1,
-            1,
-            Activation::kRelu,
-            size.rows,
-            size.columns};
-  }
-
-  [[nodiscard]] GroupNorm group_norm(const std::string& name, std::int64_t groups,
-                                     std::int64_t channels, double eps) const {
-    return {placement, groups, weights.take(name + ".weight", {channels}),
-            weights.take(name + ".bias", {channels}), eps};
-  }
-
-  [[nodiscard]] LayerNorm layer_norm(const std::string& name, std::int64_t hidden) const {
-    return {placement, weights.take(name + ".weight", {hidden}),
-            weights.take(name + ".bias", {hidden}), kLayerEps};
-  }
-
-  [[nodiscard]] Linear linear(const std::string& name, std::int64_t inputs, std::int64_t outputs,
-                              std::int64_t tokens) const {
-    return {placement, weights.take(name + ".weight", {outputs, inputs}),
-            weights.take(name + ".bias", {outputs}), tokens};
-  }
-
-  // Queries, keys and values of one attention as one layer.
-  [[nodiscard]] Linear queries_keys_values(const std::string& name, std::int64_t hidden,
-                                           std::int64_t tokens) const {
-    std::vector<at::Tensor> parts, biases;
-    for (const char* part : {".query", ".key", ".value"}) {
-      parts.push_back(weights.take(name + part + ".weight", {hidden, hidden}));
-      biases.push_back(weights.take(name + part + ".bias", {hidden}));
-    }
-    return {placement, at::cat(parts), at::cat(biases), tokens};
-  }
-};
 
 // 1 x 1, 3 x 3, which carries the stride, and 1 x 1, beside a shortcut.
 class Unit {
