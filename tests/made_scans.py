@@ -91,13 +91,15 @@ def png_chunk(kind, data):
 
 def png_by_hand(header, data, *between):
     """Return a PNG of the fields of IHDR, unpacked rows with their filter bytes, and further chunks."""
-    return b"".join([
-        b"\x89PNG\r\n\x1a\n",
-        png_chunk(b"IHDR", struct.pack(">IIBBBBB", *header)),
-        *(png_chunk(kind, content) for kind, content in between),
-        png_chunk(b"IDAT", zlib.compress(data)),
-        png_chunk(b"IEND", b""),
-    ])
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            png_chunk(b"IHDR", struct.pack(">IIBBBBB", *header)),
+            *(png_chunk(kind, content) for kind, content in between),
+            png_chunk(b"IDAT", zlib.compress(data)),
+            png_chunk(b"IEND", b""),
+        ]
+    )
 
 
 def adam7(pixels):

@@ -121,10 +121,13 @@ class StreamedRows : public StripRows {
   std::int64_t row_ = 0;
 };
 
+// Of LZW there is one only: that the codes are of the old style, which is why libtiff has them.
+bool heeds_warnings(const TiffLayout& layout) { return layout.compression != COMPRESSION_LZW; }
+
 class LibtiffChunks : public ChunkDecoder {
  public:
   LibtiffChunks(const TiffLayout& layout, TiffFile& tiff) : layout_(layout), tiff_(tiff) {
-    tiff_.begin_decoding();
+    tiff_.begin_decoding(heeds_warnings(layout_));
   }
 
   void decode(std::int64_t chunk, MutableBytes out) override {
@@ -144,7 +147,7 @@ class LibtiffChunks : public ChunkDecoder {
 class LibtiffRows : public StripRows {
  public:
   LibtiffRows(const TiffLayout& layout, TiffFile& tiff) : layout_(layout), tiff_(tiff) {
-    tiff_.begin_decoding();
+    tiff_.begin_decoding(heeds_warnings(layout_));
     // What TIFFReadScanline writes, wherever it has got it from.
     if (TIFFScanlineSize64(tiff_.handle()) != static_cast<std::uint64_t>(layout_.row_bytes())) {
       throw_malformed("its rows are not of the length that its directory gives");

@@ -10,7 +10,7 @@ namespace spinekit {
 struct TiffFile::Session {
   std::shared_ptr<const ByteSource> source;
   std::int64_t position = 0;
-  bool decoding = false;
+  bool heed_warnings = false;
   std::string message;
   std::optional<Error> source_error;
 
@@ -36,7 +36,7 @@ struct TiffFile::Session {
   // Of directories they tell of unknown tags and the like.
   static int on_warning(TIFF* /*tiff*/, void* user, const char* /*module*/, const char* format,
                         std::va_list arguments) {
-    if (of(user).decoding) of(user).note(format, arguments);
+    if (of(user).heed_warnings) of(user).note(format, arguments);
     return 1;
   }
 
@@ -97,8 +97,8 @@ TiffFile::~TiffFile() {
   if (tiff_ != nullptr) TIFFClose(tiff_);
 }
 
-void TiffFile::begin_decoding() {
-  session_->decoding = true;
+void TiffFile::begin_decoding(bool warnings_are_damage) {
+  session_->heed_warnings = warnings_are_damage;
   session_->message.clear();
 }
 

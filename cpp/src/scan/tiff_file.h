@@ -30,8 +30,8 @@ class TiffFile {
     return value;
   }
 
-  // Forgets what was said so far: from here on warnings are about the samples, and count as damage.
-  void begin_decoding();
+  // Forgets what was said so far: from here on warnings are about the samples, and may count as damage.
+  void begin_decoding(bool warnings_are_damage);
   // Throws what libtiff or the source complained of since then, or, with `failed`, that it did not say.
   void check(bool failed, const std::string& where) const;
 
