@@ -110,9 +110,10 @@ void bind_scan(py::module_& module) {
 
   py::classh<SharedScan>(module, "ScanReader", "A scan of any size, by rows, in bounded memory.")
       .def(py::init([](const std::filesystem::path& path, std::int64_t memory_limit,
-                       std::shared_ptr<Executor> executor) {
+                       std::optional<std::shared_ptr<Executor>> executor) {
              const py::gil_scoped_release release;
-             return std::make_unique<SharedScan>(path, memory_limit, std::move(executor));
+             return std::make_unique<SharedScan>(path, memory_limit,
+                                                 std::move(executor).value_or(nullptr));
            }),
            py::arg("path"), py::arg("memory_limit") = ScanLimits{}.memory,
            py::arg("executor") = py::none())
@@ -133,7 +134,7 @@ void bind_scan(py::module_& module) {
              self.with_reader([](ScanReader& reader) { reader.rewind(); });
            })
       .def("close", &SharedScan::close, py::call_guard<py::gil_scoped_release>())
-      .def("__enter__", [](py::object self) { return self; })
+      .def("__enter__", [](std::shared_ptr<SharedScan> self) { return self; })
       .def("__exit__", [](SharedScan& self, const py::args&) {
         const py::gil_scoped_release release;
         self.close();
