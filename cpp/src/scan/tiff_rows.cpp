@@ -15,6 +15,8 @@ constexpr std::int64_t kRowsShare = 2;
 constexpr std::int64_t kPackedShare = 4;
 // Enough for threads to be worth waking, little enough to stay in a cache.
 constexpr std::int64_t kUsualBand = std::int64_t{2} << 20;
+// So that threads seldom wait for the slowest strip.
+constexpr std::int64_t kStripsOfLane = 4;
 // What a thread's decoder takes for itself: tables and a piece of the file.
 constexpr std::int64_t kLaneBytes = std::int64_t{256} << 10;
 
@@ -33,7 +35,8 @@ class ChunkBands : public TiffRows {
     lanes_.resize(static_cast<std::size_t>(lanes));
     if (layout.tiled) return;
     const std::int64_t strips = row_bytes_ * layout.planes * layout.chunk_rows;
-    const std::int64_t side_by_side = std::max(lanes * strips, kUsualBand) / strips;
+    const std::int64_t wanted = lanes > 1 ? kStripsOfLane * lanes * strips : strips;
+    const std::int64_t side_by_side = std::max(wanted, kUsualBand) / strips;
     chunk_rows_ = std::max<std::int64_t>(1, std::min(side_by_side, budget / strips));
   }
 
