@@ -660,7 +660,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
 
 
-@pytest.mark.parametrize("kind", ["sparse strip", "lzw strip", "deflate strips", "lzw tiles", "png", "jpeg"])
+SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("lzw strip", "lzw tiles", "png")]
+
+
+@pytest.mark.parametrize("kind", ["sparse strip", "deflate strips", "jpeg", *SLOW])
 def test_a_hundred_megapixels_take_no_more_than_the_limit(tmp_path, kind):
     rows, columns = 10_000, 10_000
     path = tmp_path / "scan"
