@@ -85,6 +85,7 @@ std::int64_t read_into(SharedScan& scan, py::array out) {
 
 std::vector<py::str> texts_of(const std::vector<std::string>& texts) {
   std::vector<py::str> out;
+  out.reserve(texts.size());
   for (const std::string& text : texts) out.push_back(text_of(text));
   return out;
 }

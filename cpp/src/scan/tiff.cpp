@@ -51,7 +51,7 @@ class TiffReader : public ScanReader {
     for (int c = 0; c < layout_.samples.channels(); ++c) {
       channels[static_cast<std::size_t>(c)] =
           layout_.planes > 1 ? rows_->at(row, c)
-                             : rows_->at(row, 0) + c * (layout_.samples.bits / 8);
+                             : rows_->at(row, 0) + std::int64_t{c} * (layout_.samples.bits / 8);
     }
     return channels;
   }
