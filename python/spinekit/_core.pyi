@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import collections.abc
 import enum
+import os
 import typing
 
 import numpy
@@ -665,6 +666,57 @@ class Letterbox:
     def scale(self) -> tuple[float, float]: ...
     @property
     def top(self) -> int: ...
+
+class ScanInfo:
+    """
+    What a scan's header says.
+    """
+    @property
+    def bits(self) -> int: ...
+    @property
+    def compression(self) -> str: ...
+    @property
+    def format(self) -> str: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def mm_per_pixel(self) -> tuple[float, float] | None:
+        """
+        (x, y), or None where the file does not say.
+        """
+    @property
+    def notes(self) -> list[str]: ...
+    @property
+    def samples(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+
+class ScanReader:
+    """
+    A scan of any size, by rows, in bounded memory.
+    """
+    def __enter__(self) -> ScanReader: ...
+    def __exit__(self, *args) -> None: ...
+    def __init__(
+        self,
+        path: os.PathLike | str | bytes,
+        memory_limit: typing.SupportsInt | typing.SupportsIndex = 67108864,
+        executor: Executor | None = None,
+    ) -> None: ...
+    def close(self) -> None: ...
+    def read(self, rows: typing.SupportsInt | typing.SupportsIndex) -> numpy.ndarray:
+        """
+        The next rows, (rows, columns, 3), uint8 or uint16; fewer at the end.
+        """
+    def read_into(self, out: numpy.ndarray) -> int:
+        """
+        Fill an array with the next rows; how many of its rows that were.
+        """
+    def rewind(self) -> None: ...
+    @property
+    def info(self) -> ScanInfo: ...
+    @property
+    def next_row(self) -> int: ...
 
 def arrange(frames: collections.abc.Sequence[FrameHeader]) -> tuple[list[int], SliceGeometry]:
     """
