@@ -931,6 +931,41 @@ def test_the_command_tells_and_writes(tmp_path, capsys):
     assert "spacing: given" in capsys.readouterr().out
 
 
+def test_the_command_never_replaces_a_film_that_it_reads(tmp_path, capsys):
+    Image.fromarray((RAMP >> 4).astype(np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.png").symlink_to(tmp_path / "a.png")
+    before = (tmp_path / "a.png").read_bytes()
+    for folder in (tmp_path, tmp_path / "out"):
+        command = ["film", str(tmp_path / "a.png"), "--invert", "--overwrite", "--out", str(folder)]
+        assert main(command) == 1
+        assert "a.png' is a film of this run itself; choose another folder" in capsys.readouterr().out
+    assert (tmp_path / "a.png").read_bytes() == before
+    assert (tmp_path / "out" / "a.png").is_symlink()
+
+
+def test_the_command_never_replaces_what_it_has_just_written(tmp_path, capsys):
+    for name in ("x", "y"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "a.dcm", RescaleIntercept="0" if name == "x" else "5", RescaleSlope="1")
+    names = [str(tmp_path / name / "a.dcm") for name in ("x", "y")]
+    out = tmp_path / "out"
+    for _ in range(2):
+        assert main(["film", *names, "--overwrite", "--out", str(out)]) == 1
+        assert "a.png' was written in this run" in capsys.readouterr().out
+        with Image.open(out / "a.png") as picture:
+            np.testing.assert_array_equal(picture, RAMP)
+
+
+def test_the_command_keeps_what_follows_a_dot_in_a_uid(tmp_path):
+    for name in ("1.2.840.77", "1.2.840.78"):
+        write(tmp_path / name)
+    names = [str(tmp_path / name) for name in ("1.2.840.77", "1.2.840.78")]
+    assert main(["film", *names, "--out", str(tmp_path / "out")]) == 0
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["1.2.840.77.png", "1.2.840.78.png"]
+
+
 def test_real_films(shared_data):
     folder = shared_data("xray_dicom")
     for name in ("RG1_J2KI.dcm", "RG3_J2KI.dcm"):
