@@ -24,7 +24,7 @@ _FOREIGN = "torchscript"
 
 
 @dataclass(frozen=True)
-class Wishes:
+class NetworkOptions:
     """How a network runs, and what a foreign file does not say of itself."""
 
     precision: str
@@ -101,7 +101,7 @@ def ability() -> dict[str, Any]:
     return found
 
 
-def opened(path: Path, wishes: Wishes) -> Opened:
+def opened(path: Path, options: NetworkOptions) -> Opened:
     """Return the network of a weights file, ready to run; for errors see `spinekit.Segmenter`."""
     infer = engine()
     from spinekit import nn  # noqa: PLC0415 - imports torch
@@ -117,12 +117,12 @@ def opened(path: Path, wishes: Wishes) -> Opened:
         )
     if kind == "a TorchScript file":
         described = _described(path)
-        description = described | _told(path, described, wishes)
-        return Opened(_scripted(infer, path, path, description, wishes), description, any_size=False)
+        description = described | _told(path, described, options)
+        return Opened(_scripted(infer, path, path, description, options), description, any_size=False)
     model = nn.load(path)
     description = model.description()
     for name in ("channels", "classes"):
-        _agreed(path, name, getattr(wishes, name), description[name])
+        _agreed(path, name, getattr(options, name), description[name])
     if description["architecture"] == "transunet":
         weights = {
             name: tensor.float().contiguous().numpy()
@@ -131,18 +131,18 @@ def opened(path: Path, wishes: Wishes) -> Opened:
         }
         with _named(path):
             network = infer.transunet(
-                description, weights, wishes.precision, wishes.threads, device=wishes.device
+                description, weights, options.precision, options.threads, device=options.device
             )
-        if wishes.size is not None:
+        if options.size is not None:
             # Two tokens a side are the least that the network takes.
-            description["size"] = list(pair_of(wishes.size, STEP, 2 * STEP))
+            description["size"] = list(pair_of(options.size, STEP, 2 * STEP))
         return Opened(network, description, any_size=True)
     # The engine knows the others as TorchScript alone; a file in between is what it reads.
-    description["size"] = list(wishes.size or description["size"])
+    description["size"] = list(options.size or description["size"])
     with tempfile.TemporaryDirectory(prefix="spinekit-") as folder:
         script = Path(folder) / "network.pt"
         nn.export_torchscript(model.float(), script, description["size"])
-        network = _scripted(infer, script, path, description, wishes)
+        network = _scripted(infer, script, path, description, options)
     return Opened(network, description, any_size=False)
 
 
@@ -157,15 +157,17 @@ def checked_size(size: Sequence[int]) -> tuple[int, int]:
     return rows, columns
 
 
-def _scripted(infer: Any, script: Path, path: Path, description: dict[str, Any], wishes: Wishes) -> Any:
+def _scripted(
+    infer: Any, script: Path, path: Path, description: dict[str, Any], options: NetworkOptions
+) -> Any:
     with _named(path):
         return infer.torchscript(
             os.fspath(script),
             description["channels"],
             description["classes"],
-            wishes.precision,
-            wishes.threads,
-            device=wishes.device,
+            options.precision,
+            options.threads,
+            device=options.device,
         )
 
 
@@ -190,9 +192,9 @@ def _described(path: Path) -> dict[str, Any]:
     return described
 
 
-def _told(path: Path, described: dict[str, Any], wishes: Wishes) -> dict[str, Any]:
+def _told(path: Path, described: dict[str, Any], options: NetworkOptions) -> dict[str, Any]:
     """Return architecture, channels, classes and size of a TorchScript file, whoever says them."""
-    known = {name: value for name, value in vars(wishes).items() if value is not None} | described
+    known = {name: value for name, value in vars(options).items() if value is not None} | described
     missing = [name for name in ("channels", "classes", "size") if name not in known]
     if missing:
         raise ArgumentError(
@@ -201,7 +203,7 @@ def _told(path: Path, described: dict[str, Any], wishes: Wishes) -> dict[str, An
         )
     told: dict[str, Any] = {"architecture": described.get("architecture", _FOREIGN)}
     for name in ("channels", "classes"):
-        wanted = getattr(wishes, name)
+        wanted = getattr(options, name)
         number = described.get(name, wanted)
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise MalformedDataError(f"'{path}': {name} is {number!r}, expected a whole number")
@@ -212,10 +214,10 @@ def _told(path: Path, described: dict[str, Any], wishes: Wishes) -> dict[str, An
         size = checked_size(size)
     except ArgumentError as failure:
         raise MalformedDataError(f"'{path}': {failure}") from None
-    if wishes.size not in (None, size):
+    if options.size not in (None, size):
         raise ArgumentError(
-            f"'{path}' was exported for films of {size[0]} x {size[1]}, not {wishes.size[0]} x "
-            f"{wishes.size[1]}; export it again for that size"
+            f"'{path}' was exported for films of {size[0]} x {size[1]}, not {options.size[0]} x "
+            f"{options.size[1]}; export it again for that size"
         )
     return told | {"size": list(size)}
 

@@ -16,7 +16,7 @@ from spinekit.filters import PenSettings
 from spinekit.letterbox import Letterbox
 from spinekit.radiograph import Radiograph, checked_spacing
 from spinekit.radiographs import read_radiograph
-from spinekit.segmentation.engine import Opened, Wishes, checked_size, opened
+from spinekit.segmentation.engine import NetworkOptions, Opened, checked_size, opened
 from spinekit.segmentation.preparing import check_channels, default_settings, prepared
 from spinekit.segmentation.tilting import averaged, checked_tilts
 
@@ -121,8 +121,7 @@ class Segmenter:
             "channels": channels,
             "classes": classes,
         }
-        wishes = Wishes(precision, self.threads, device, wanted, channels, classes)
-        found = opened(self.path, wishes)
+        found = opened(self.path, NetworkOptions(precision, self.threads, device, wanted, channels, classes))
         self._network, self._any_size = found.network, found.any_size
         self._configuration = found.description
         self.size: tuple[int, int] = checked_size(found.description["size"])
