@@ -153,6 +153,24 @@ def test_a_voi_lut_is_that_of_pydicom(tmp_path, vr, first):
     assert film.notes["voi"] == ["VOI LUT 'SOFT'", "window 5 / 5 LINEAR"]
 
 
+def test_explanations_that_are_no_codes_are_not_told(tmp_path):
+    """They are free text, in which a name may stand; the film can still be chosen by them."""
+    path = write(
+        tmp_path / "a.dcm",
+        VOILUTSequence=lut(0, np.arange(4096), 12, "for Anna Maier, 1950"),
+        WindowCenter=[500, 600],
+        WindowWidth=[5, 6],
+        WindowCenterWidthExplanation=["Anna Maier", "BONE"],
+    )
+    film = sk.read_radiograph(path, voi="Anna Maier")
+    assert film.notes["voi"] == ["VOI LUT", "window 500 / 5 LINEAR", "window 600 / 6 LINEAR 'BONE'"]
+    assert "window 500 / 5 LINEAR" in film.notes["applied"]
+    assert "Maier" not in repr(film.notes) + repr(sk.read_radiograph(path).notes)
+    with pytest.raises(sk.ArgumentError, match="voi: 'x', expected") as raised:
+        sk.read_radiograph(path, voi="x")
+    assert "Maier" not in str(raised.value)
+
+
 def test_a_voi_lut_of_8_bits_has_more_than_256_entries(tmp_path):
     table = np.arange(4096) // 16
     path = write(tmp_path / "a.dcm", VOILUTSequence=lut(0, table, 8))
@@ -273,6 +291,19 @@ def test_padding_is_made_dark(tmp_path, photometric, limit):
         expected[padding] = expected[~padding].min()
         np.testing.assert_array_equal(film.pixels, expected)
     assert "padding, " in film.notes["applied"][-1]
+
+
+def test_padding_up_to_zero_is_a_range(tmp_path):
+    pixels = RAMP.astype(np.int16)
+    pixels[:4], pixels[4:8], pixels[8:12] = -3, -2, 0
+    path = write(
+        tmp_path / "a.dcm", pixels, 16, PixelPaddingValue=-3, PixelPaddingRangeLimit=0, RescaleSlope="1",
+        RescaleIntercept="0"
+    )  # fmt: skip
+    film = sk.read_radiograph(path)
+    padding = pixels <= 0
+    assert padding[8:12].all()
+    assert (film.pixels[padding] == pixels[~padding].min()).all()
 
 
 def test_signed_padding_written_unsigned(tmp_path):

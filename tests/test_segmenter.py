@@ -2,13 +2,16 @@
 
 import concurrent.futures
 import math
+import pathlib
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage, special
 
 import spinekit as sk
@@ -143,6 +146,17 @@ def test_bf16_gives_the_same_masks(weights, model, size, threads):
     assert_rounded_well(ours, model, films(2, size=size))
 
 
+@pytest.mark.parametrize(("architecture", "most", "least"), [("unet", 2e-2, 0.995), ("swinunet", 6e-2, 0.99)])
+def test_bf16_of_other_architectures_rounds_more(tmp_path, architecture, most, least):
+    model = random_network(architecture)
+    seg = of_model(model, tmp_path / "m.safetensors", precision="bf16")
+    inputs = films(2, size=seg.size)
+    ours, theirs = seg.forward(inputs), told(model, inputs)
+    assert_agree(ours, theirs, most)
+    threshold = np.quantile(theirs, 0.6)
+    assert dice(ours > threshold, theirs > threshold) >= least
+
+
 @pytest.mark.slow
 def test_the_published_network(tmp_path):
     torch.manual_seed(0)
@@ -176,16 +190,39 @@ def test_views_and_lists_are_taken(seg):
 # ---- files
 
 
-def test_an_official_checkpoint(tmp_path):
+def official_network(classes):
     torch.manual_seed(2)
     small = {"width": 32, "units": (1, 1, 1), "groups": 32, "hidden": 64, "heads": 1, "layers": 1}
-    model = nn.TransUNet(nn.Preset(**small, mlp=32), size=64, classes=9, channels=3).eval()
+    return nn.TransUNet(nn.Preset(**small, mlp=32), size=64, classes=classes, channels=3).eval()
+
+
+def test_an_official_checkpoint(tmp_path):
+    model = official_network(9)
     torch.save(model.state_dict(), tmp_path / "epoch_149.pth")
     seg = sk.Segmenter(tmp_path / "epoch_149.pth", threads=1)
     assert (seg.size, seg.channels, len(seg.labels)) == ((64, 64), 3, 9)
     assert_agree(seg.forward(films(channels=3, size=(64, 64))), told(model, films(channels=3, size=(64, 64))))
     named = sk.Segmenter(tmp_path / "epoch_149.pth", threads=1, labels=["air", *BONES])
     assert named.labels == ("air", *BONES)
+    assert (seg.activation, seg.configuration["activation"]) == ("softmax", "softmax")
+    asked = sk.Segmenter(tmp_path / "epoch_149.pth", threads=1, activation="sigmoid")
+    film = np.zeros((64, 64), np.uint16)
+    film[:] = np.arange(64)
+    stack, _ = prepare(film, (64, 64), channels=3)
+    logits = torch.from_numpy(told(model, stack[None])[0])
+    np.testing.assert_allclose(seg.predict(film), torch.softmax(logits, 0), atol=1e-4)
+    np.testing.assert_allclose(asked.predict(film), torch.sigmoid(logits), atol=1e-4)
+
+
+def test_eight_classes_of_an_official_checkpoint_are_no_bones(tmp_path):
+    torch.save(official_network(8).state_dict(), tmp_path / "a.pth")
+    model = nn.load(tmp_path / "a.pth")
+    assert model.labels is None
+    nn.save(model, tmp_path / "again.safetensors")
+    assert nn.load(tmp_path / "again.safetensors").labels is None
+    seg = sk.Segmenter(tmp_path / "again.safetensors", threads=1)
+    assert seg.labels == tuple(f"class {k}" for k in range(1, 9))
+    assert seg.activation == "softmax"
 
 
 def test_an_exported_network_describes_itself(tmp_path, model):
@@ -366,6 +403,28 @@ def test_what_was_found_does_not_hang_on_other_threads(seg):
         together = list(pool.map(seg.predict, inputs))
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_softmax_is_that_of_torch(tmp_path):
+    logits = [3.0, 0.0, -4.0, 0.5, 40.0]
+    for given in (logits[:4], logits):
+        model = settled_network(given)
+        model.activation = "softmax"
+        seg = of_model(model, tmp_path / "m.safetensors")
+        expected = torch.softmax(torch.tensor(given, dtype=torch.float64), 0).numpy()
+        for tilts in ((), (-5, 5)):
+            found = seg.predict(FILM, tilts=tilts)
+            np.testing.assert_allclose(
+                found, np.broadcast_to(expected[:, None, None], found.shape), atol=2e-7
+            )
+        np.testing.assert_allclose(seg.forward(films())[0, :, 0, 0], given, rtol=1e-5)
+    nn.export_torchscript(model, tmp_path / "m.pt")
+    scripted = sk.Segmenter(tmp_path / "m.pt", threads=1)
+    assert scripted.activation == "softmax"
+    np.testing.assert_allclose(scripted.predict(FILM), found, atol=1e-6)
+    assert pickle.loads(pickle.dumps(scripted)).activation == "softmax"
+    with pytest.raises(sk.ArgumentError, match="softmax of one class is 1 everywhere"):
+        of_model(settled_network([1.0]), tmp_path / "one.safetensors", activation="softmax")
 
 
 # ---- tilts
@@ -578,6 +637,33 @@ def test_a_film_that_is_too_large_is_refused_first(seg):
         seg.predict([FILM], max_pixels=100)
 
 
+def test_max_pixels_holds_for_files_before_they_are_decoded(seg, tmp_path):
+    Image.fromarray(FILM).save(tmp_path / "a.png")
+    for film in (tmp_path / "a.png", [tmp_path / "a.png"]):
+        with pytest.raises(sk.ResourceError, match="288 x 192 pixels, expected at most 100; max_pixels="):
+            seg.predict(film, max_pixels=100)
+
+
+def test_maps_of_many_classes_count(tmp_path):
+    seg = of_model(settled_network([0.0] * 16), tmp_path / "m.safetensors")
+    film = made_film((40, 30))
+    assert seg.predict(film, max_pixels=2400).shape == (16, 40, 30)
+    with pytest.raises(sk.ResourceError, match="40 x 30 pixels, whose probabilities would take"):
+        seg.predict(film, max_pixels=2399)
+
+
+def test_an_input_beyond_any_use_is_refused_first(seg, tmp_path):
+    huge = np.broadcast_to(np.float32(0), (1, 6, 1 << 14, 1 << 14))
+    for call in (
+        lambda: seg.predict(FILM, size=(1 << 14, 1 << 14)),
+        lambda: sk.Segmenter(seg.path, size=(1 << 14, 1 << 14)).predict(FILM),
+        lambda: seg.forward(huge),
+        lambda: of_model(random_network("unet"), tmp_path / "u.safetensors", size=(1 << 14, 1 << 14)),
+    ):
+        with pytest.raises(sk.ResourceError, match=r"size: 16384 x 16384 pixels in 6 channels and 8 classes"):
+            call()
+
+
 def test_weights_that_give_no_numbers_give_no_masks(tmp_path):
     seg = of_model(settled_network([math.nan] * 8), tmp_path / "m.safetensors")
     with pytest.raises(sk.MalformedDataError, match=r"m.safetensors': the network gives NaN"):
@@ -610,6 +696,28 @@ def test_without_torch_it_says_what_to_install(weights):
     assert run(code, weights) == "segmentation needs torch: pip install 'spinekit[models]'\nFalse"
 
 
+@pytest.mark.parametrize(
+    "failure", ["ImportError('libc10.so: undefined symbol')", "OSError('libcudart')", "AttributeError('_C')"]
+)
+def test_a_broken_torch_is_told(weights, tmp_path, failure):
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text(f"raise {failure}\n")
+    code = """
+        import sys
+        sys.path.insert(0, sys.argv[2])
+        import spinekit as sk
+        try:
+            sk.Segmenter(sys.argv[1])
+        except sk.UnsupportedError as failure:
+            print(failure)
+        print(sk.info()["segmentation"]["why not"])
+    """
+    first, second = run(code, weights, tmp_path).splitlines()
+    kind, reason = failure.removesuffix("')").split("('")
+    assert first == second
+    assert f"torch is installed and cannot be imported: {kind}: {reason}; install it again" in first
+
+
 def test_another_torch_is_told(weights, monkeypatch):
     monkeypatch.setattr(torch, "__version__", "2.11.0+cu126")
     with pytest.raises(
@@ -621,8 +729,13 @@ def test_another_torch_is_told(weights, monkeypatch):
 def test_an_installation_without_the_engine_is_told(weights, monkeypatch):
     monkeypatch.setitem(sys.modules, "spinekit._infer", None)
     monkeypatch.delattr(sk, "_infer")
-    with pytest.raises(sk.UnsupportedError, match="was built without torch, and cannot segment"):
+    with pytest.raises(sk.UnsupportedError, match="was built without torch, and cannot segment") as raised:
         sk.Segmenter(weights)
+    project = pathlib.Path(__file__).parents[1] / "pyproject.toml"
+    built_for = re.search(r'"(torch==[0-9.]+)"', project.read_text())[1]
+    assert f"pip install {built_for}' and then \"pip install --no-build-isolation '.[models]'" in str(
+        raised.value
+    )
 
 
 def test_it_goes_on_after_fork(weights):

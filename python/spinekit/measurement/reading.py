@@ -63,8 +63,8 @@ def read_masks(path: str | os.PathLike[str]) -> Masks:
     path : one of
 
         - ``.npy``, or ``.npz`` with one array or one called "masks": shape (8, rows, columns) in the order
-          of `spinekit.measurement.BONES`, or of an array "labels" beside them in the ``.npz``; bool, uint8, other whole numbers that are 0 and 1, or
-          probabilities in float16, float32 or float64
+          of `spinekit.measurement.BONES`, or of an array "labels" beside them in the ``.npz``; bool, uint8,
+          other whole numbers that are 0 and 1, or probabilities in float16, float32 or float64
         - ``.json`` of labelme: polygons, and circles of the heads; see `spinekit.annotations.read_labelme`
         - ``.tif``, ``.tiff`` with eight pages in the order of `BONES`
         - a folder with a picture for each bone, named like it: ``L1.png`` ... ``L5.png``, ``sacrum.png`` (or

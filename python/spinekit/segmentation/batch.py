@@ -171,6 +171,7 @@ def segment_files(
     made_with = {
         "weights": _sha256(weights.path),
         "precision": weights.precision,
+        "activation": weights.activation,
         "filters": weights.filters.to_dict(),
         "size": list(weights.size if size is None else checked_size(size)),
         "tilts": list(angles),

@@ -14,9 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from spinekit import _engine
-from spinekit._core import ArgumentError, MalformedDataError, SpinekitError, UnsupportedError
+from spinekit._core import (
+    ArgumentError,
+    MalformedDataError,
+    ResourceError,
+    SpinekitError,
+    UnsupportedError,
+)
 
 _REMEDY = "pip install 'spinekit[models]'"
+#: Isolated, a build sees no torch, and leaves the engine's part out that links it.
+_BUILD = (
+    "script/setup, or 'pip install torch==2.13.0' and then \"pip install --no-build-isolation '.[models]'\""
+)
+#: Of one film's input and maps: 1 GiB, as of 4096 x 4096 pixels in 6 channels and 8 classes.
+_MOST_VALUES = 1 << 28
 #: Of the description in a TorchScript file; more than any has.
 _MOST_BYTES = 1 << 20
 #: The architecture of files that do not say theirs.
@@ -58,21 +70,26 @@ def engine() -> Any:
     Raises
     ------
     UnsupportedError
-        If torch is missing, or another one than it was built for, or this installation was built without;
-        the message says what helps.
+        If torch is missing or broken, or another one than it was built for, or this installation was built
+        without; the message says what helps.
     """
     try:
         import torch  # noqa: PLC0415 - an extra, slow to import
-    except ImportError as failure:
-        raise UnsupportedError(f"segmentation needs torch: {_REMEDY}") from failure
+    except Exception as failure:  # a library that does not load is an OSError, half an installation anything
+        if isinstance(failure, ModuleNotFoundError) and failure.name == "torch":
+            raise UnsupportedError(f"segmentation needs torch: {_REMEDY}") from failure
+        raise UnsupportedError(
+            f"torch is installed and cannot be imported: {type(failure).__name__}: {failure}; install it "
+            f"again: {_REMEDY}"
+        ) from failure
     version = str(torch.__version__)
     try:
         from spinekit import _infer  # noqa: PLC0415 - links torch
-    except ImportError as failure:
+    except (ImportError, OSError) as failure:
         if importlib.util.find_spec("spinekit._infer") is None:
             raise UnsupportedError(
                 "this installation of spinekit was built without torch, and cannot segment; install a wheel "
-                "that has it, or build from source where torch is there: script/setup"
+                f"that has it, or build from source where torch is there: {_BUILD}"
             ) from failure
         raise UnsupportedError(
             f"spinekit's engine does not load with torch {version}: {failure}; {_REMEDY} installs the torch "
@@ -91,12 +108,12 @@ def ability() -> dict[str, Any]:
     """Return whether networks can run here, and on what; imports torch where it is installed."""
     try:
         installed: str | None = importlib.metadata.version("torch")
-    except importlib.metadata.PackageNotFoundError:
+    except Exception:  # not installed, or half: its metadata may lie there damaged
         installed = None
     found: dict[str, Any] = {"ready": False, "torch": installed}
     try:
         found |= engine().versions() | {"ready": True}
-    except UnsupportedError as failure:
+    except Exception as failure:  # what is wrong with torch must not hide the rest of `spinekit.info`
         found["why not"] = str(failure)
     return found
 
@@ -139,6 +156,7 @@ def opened(path: Path, options: NetworkOptions) -> Opened:
         return Opened(network, description, any_size=True)
     # The engine knows the others as TorchScript alone; a file in between is what it reads.
     description["size"] = list(options.size or description["size"])
+    check_input(description["size"], description)  # tracing runs it once
     with tempfile.TemporaryDirectory(prefix="spinekit-") as folder:
         script = Path(folder) / "network.pt"
         nn.export_torchscript(model.float(), script, description["size"])
@@ -155,6 +173,18 @@ def checked_size(size: Sequence[int]) -> tuple[int, int]:
     if rows < 1 or columns < 1:
         raise ArgumentError(f"size: {size!r}, expected (rows, columns)")
     return rows, columns
+
+
+def check_input(size: Sequence[int], description: dict[str, Any]) -> None:
+    """Raise a ResourceError where a network's input and its maps would be larger than any that is used."""
+    rows, columns = size
+    channels, classes = description["channels"], description["classes"]
+    values = rows * columns * (channels + classes)
+    if values > _MOST_VALUES:
+        raise ResourceError(
+            f"size: {rows} x {columns} pixels in {channels} channels and {classes} classes would take "
+            f"{4 * values / 1e9:.1f} GB for each film; choose a smaller one"
+        )
 
 
 def _scripted(
