@@ -1,14 +1,20 @@
 """Networks in files, whose answers are known or can be had from torch; needs torch."""
 
+import subprocess
+import sys
+import textwrap
 import warnings
 
 import numpy as np
 import torch
 
 import spinekit as sk
+from conftest import made_film
 from spinekit import nn
 
 SIZE = (96, 64)
+FILM = made_film((288, 192), np.uint16)
+BONES = ("L1", "L2", "L3", "L4", "L5", "sacrum", "FH1", "FH2")
 
 
 def random_network(architecture="transunet", seed=0, **options):
@@ -62,3 +68,25 @@ def foreign(module, path, channels=1, size=SIZE):
         warnings.filterwarnings("ignore", "`torch.jit", DeprecationWarning)
         torch.jit.save(torch.jit.trace(module, torch.rand(1, channels, *size)), path)
     return path
+
+
+def films(count=1, channels=6, size=SIZE, seed=0):
+    return np.random.default_rng(seed).random((count, channels, *size), np.float32)
+
+
+def assert_agree(ours, theirs, tolerance=1e-4):
+    assert ours.dtype == np.float32
+    assert ours.shape == theirs.shape
+    assert np.abs(ours - theirs).max() <= tolerance * np.abs(theirs).max()
+
+
+def dice(ours, theirs):
+    return 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum())
+
+
+def run(code, *arguments):
+    """Run code in a Python of its own; what it prints is the answer."""
+    command = [sys.executable, "-W", "ignore", "-c", textwrap.dedent(code), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()

@@ -81,7 +81,11 @@ def test_a_state_dict_that_unfolds_is_refused(tmp_path):
         ({}, "no weights by name, expected a state dict; it has nothing"),
         ({"epoch": 3, "net": {"a": torch.zeros(1)}}, "no weights by name, .* it has 'epoch', 'net'"),
         ({3: torch.zeros(1)}, "no weights by name"),
-        ({"a": torch.eye(3).to_sparse()}, "'a' is sparse or quantised"),
+        ({"a": torch.eye(3).to_sparse()}, "'a' is sparse, quantised or without values"),
+        ({"a": torch.ones(3, device="meta")}, "'a' is sparse, quantised or without values"),
+        ({"a": torch.ones(1).expand(1 << 20, 1 << 10)}, "'a' is 4294967296 bytes out of 4 in the file"),
+        ({"a": torch.ones(9).as_strided((5, 5), (1, 1))}, "'a' is 100 bytes out of 36 in the file"),
+        (dict.fromkeys(map(str, range(100)), torch.ones(1 << 12)), "1638400 bytes of weights are more than"),
     ],
 )
 def test_files_without_a_state_dict_are_errors(held, message, tmp_path):

@@ -162,6 +162,33 @@ def test_refuses_archives_that_are_damaged_or_ambiguous(tmp_path):
         sk.read_masks(path)
 
 
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float16])
+def test_masks_of_an_archive_go_by_their_labels(tmp_path, dtype):
+    masks = (MASKS > 0.5).astype(dtype)
+    order = [7, 2, 0, 5, 1, 6, 4, 3]
+    labels = ["L1", "L2", "L3", "L4", "L5", "sacrum", "FH1", "FH2"]
+    for names in (labels, ["l1", *labels[1:5], "S1", *labels[6:]]):
+        np.savez(tmp_path / "m.npz", masks=masks[order], labels=np.array(names)[order], spacing=SPACING)
+        np.testing.assert_array_equal(sk.read_masks(tmp_path / "m.npz"), masks)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["L1", "L2", "L3", "L4", "L5", "sacrum", "FH1", "FH1"],
+        ["L1", "L2", "L3", "L4", "L5", "sacrum", "FH1", "T12"],
+        [f"class {k}" for k in range(1, 9)],
+        list(range(8)),
+        ["L1", "L2"],
+        ["L1", "L2", "L3", "L4", "L5", "sacrum", "FH1", "FH2" + 300 * "x"],
+    ],
+)
+def test_refuses_masks_whose_labels_are_not_those_of_bones(tmp_path, labels):
+    np.savez(tmp_path / "m.npz", masks=MASKS, labels=np.array(labels))
+    with pytest.raises(sk.MalformedDataError, match=r"m\.npz': labels"):
+        sk.read_masks(tmp_path / "m.npz")
+
+
 def zipped(path, shape, *, data=b"", name="masks.npy", dtype="<f8"):
     """Write an archive whose array claims a shape."""
     header = io.BytesIO()
@@ -182,7 +209,7 @@ def zipped(path, shape, *, data=b"", name="masks.npy", dtype="<f8"):
             sk.MalformedDataError,
             r"shape \(20000000,\), expected",
         ),
-        ((8, 1000, 1000), {"dtype": "<U100"}, sk.MalformedDataError, "expected numbers of 8 bytes at most"),
+        ((8, 1000, 1000), {"dtype": "<U100"}, sk.MalformedDataError, "expected values of 8 bytes at most"),
         ((8, 4, 4), {"data": bytes(100)}, sk.MalformedDataError, "no archive of NumPy"),
     ],
 )

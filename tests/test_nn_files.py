@@ -168,10 +168,23 @@ def test_torchscript_gives_the_same_and_refuses_other_sizes(kind, tmp_path):
     assert described["architecture"] == model.configuration["architecture"]
     films = torch.rand(2, 6, 96, 64)
     assert torch.allclose(predicted(traced, films), predicted(model, films), atol=1e-5)
-    for shape in ((2, 6, 64, 96), (1, 6, 128, 64)):
+    for shape in ((2, 6, 64, 96), (1, 6, 128, 64), (1, 6, 1, 64), (1, 6, 96, 1), (1, 6, 1, 1)):
         with pytest.raises(RuntimeError, match="size"):
             predicted(traced, torch.rand(shape))
     assert os.listdir(tmp_path) == ["model.pt"]
+
+
+def test_the_activation_goes_along(tmp_path):
+    model = nn.UNet(width=8)
+    nn.save(model, tmp_path / "plain.safetensors")
+    assert nn.load(tmp_path / "plain.safetensors").activation is None
+    model.activation = "softmax"
+    nn.save(model, tmp_path / "model.safetensors")
+    assert nn.load(tmp_path / "model.safetensors").activation == "softmax"
+    assert nn.build(model.description()).activation == "softmax"
+    model.activation = "relu"
+    with pytest.raises(sk.ArgumentError, match="activation: 'relu', expected 'sigmoid' or 'softmax'"):
+        nn.save(model, tmp_path / "model.safetensors")
 
 
 def test_torchscript_rejects_what_cannot_be_traced(tmp_path):

@@ -159,7 +159,7 @@ def test_masks_of_other_weights_are_not_replaced_unasked(seg, films, tmp_path):
     for options in ({}, {"format": "npz"}, {"threshold": 0.4}):
         found = sk.segment_files(films, out, other, **options)
         assert list(found.failures) == ["a", "more/b", "more/c"]
-        assert "was made of another file, or with other weights or options" in found.failures["a"]
+        assert "was made of another file, or with other weights, labels or opt" in found.failures["a"]
     assert (sk.read_masks(out / "a")[0] == 255).all()
     found = sk.segment_files(films, out, other, overwrite=True)
     assert found.ok
@@ -174,6 +174,50 @@ def test_files_of_others_stay(seg, films, tmp_path):
     assert "L1.png' is there and not of an earlier run" in found.failures["a"]
     assert (out / "a" / "L1.png").read_bytes() == b"by hand"
     assert list(found.pixels) == ["more/b", "more/c"]
+
+
+def test_masks_that_were_corrected_by_hand_stay(seg, films, tmp_path):
+    out = tmp_path / "out"
+    sk.segment_files(films / "a.png", out, seg)
+    (out / "a" / "L1.png").write_bytes(b"by hand")
+    (out / "a" / "L2.png").unlink()
+    found = sk.segment_files(films / "a.png", out, seg)
+    assert "L1.png' is there and not of an earlier run, or was changed since" in found.failures["a"]
+    assert (out / "a" / "L1.png").read_bytes() == b"by hand"
+    assert (out / "a" / "L3.png").exists()
+    # The same where a run was cut off before its end.
+    journal = out / "spinekit-segment.jsonl"
+    journal.write_bytes(journal.read_bytes().splitlines(keepends=True)[0])
+    assert not sk.segment_files(films / "a.png", out, seg).ok
+    assert (out / "a" / "L1.png").read_bytes() == b"by hand"
+    assert sk.segment_files(films / "a.png", out, seg, overwrite=True).ok
+    assert (sk.read_masks(out / "a")[0] == 255).all()
+
+
+def test_masks_under_other_labels_are_others(seg, films, tmp_path):
+    other = sk.Segmenter(seg.path, threads=1, labels=[*BONES[:6], "FH2", "FH1"])
+    for kind in ("png", "npz"):
+        out = tmp_path / kind
+        sk.segment_files(films / "a.png", out, seg, format=kind)
+        before = {path: path.read_bytes() for path in out.rglob("*.*") if path.suffix != ".jsonl"}
+        found = sk.segment_files(films / "a.png", out, other, format=kind)
+        assert "with other weights, labels or options" in found.failures["a"]
+        assert {path: path.read_bytes() for path in before} == before
+        assert sk.segment_files(films / "a.png", out, other, format=kind, overwrite=True).ok
+        masks = sk.read_masks(out / ("a" if kind == "png" else "a.npz"))
+        assert [bool(mask.any()) for mask in masks] == [logit > 0 for logit in [*LOGITS[:6], -1, 1]]
+
+
+def test_a_run_over_other_masks_that_was_cut_off_is_not_taken_for_them(seg, films, tmp_path):
+    out = tmp_path / "out"
+    sk.segment_files(films / "a.png", out, seg)
+    other = of_model(settled_network([-2.0] * 8), tmp_path / "other.safetensors")
+    sk.segment_files(films / "a.png", out, other, overwrite=True)
+    journal = out / "spinekit-segment.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
+    found = sk.segment_files(films / "a.png", out, seg)
+    assert (found.ok, found.kept) == (True, [])
+    assert (sk.read_masks(out / "a")[0] == 255).all()
 
 
 def test_a_run_that_was_cut_off_goes_on(seg, films, tmp_path):
@@ -197,13 +241,45 @@ def test_what_is_no_film_is_named_and_the_rest_goes_on(seg, films, tmp_path):
     assert "bad.png'" in found.failures["bad"]
     assert len(found.pixels) == 3
     found = sk.segment_files(films, tmp_path / "small", seg, max_pixels=4500)
-    assert "shrink it first" in found.failures["a"]
+    assert "90 x 60 pixels, expected at most 4500; max_pixels=" in found.failures["a"]
     assert list(found.pixels) == ["more/c"]
 
 
 def test_results_within_the_films_are_passed_over(seg, films):
     assert len(sk.segment_files(films, films / "out", seg).names) == 3
     assert len(sk.segment_files(films, films / "out", seg).kept) == 3
+
+
+def test_results_are_no_films_wherever_they_lie(seg, films, tmp_path):
+    sk.segment_files(films, films / "one", seg)
+    sk.segment_files(films / "a.png", films / "two", seg, format="npz")
+    assert sk.segment_files(films, tmp_path / "out", seg).names == ["a", "more/b", "more/c"]
+    with pytest.raises(sk.ArgumentError, match=r"no films in .*outside of folders with results"):
+        sk.segment_files(films / "one", tmp_path / "again", seg)
+    # Masks that were moved, without the journal.
+    (films / "kept").mkdir()
+    for name in ("a", "a.overlay.png"):
+        (films / "one" / name).rename(films / "kept" / name)
+    Image.fromarray(made_film((20, 20))).save(films / "kept" / "other.overlay.png")
+    found = sk.segment_files(films, tmp_path / "out", seg)
+    assert found.names == ["a", "kept/other.overlay", "more/b", "more/c"]
+
+
+def test_masks_do_not_go_among_the_films(seg, films):
+    (films.parent / "link").symlink_to(films)
+    for out in (films, films.parent / "link"):
+        with pytest.raises(sk.ArgumentError, match="holds the films; name another folder for the masks"):
+            sk.segment_files([films], out, seg)
+    assert not (films / "spinekit-segment.jsonl").exists()
+
+
+def test_names_without_ending_keep_their_dots(seg, films, tmp_path):
+    for name in ("1.2.840.77", "1.2.840.78", "1.2.840.79.dcm"):
+        (films / name).write_bytes((films / "more" / "c").read_bytes())
+    found = sk.segment_files(films, tmp_path / "out", seg, format="npz")
+    assert found.names[:3] == ["1.2.840.77", "1.2.840.78", "1.2.840.79"]
+    assert (tmp_path / "out" / "1.2.840.77.npz").exists()
+    assert "1.2.840.78" in sk.measure_files(tmp_path / "out").measurements
 
 
 def test_names_of_single_files(seg, films, tmp_path):

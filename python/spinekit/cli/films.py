@@ -1,6 +1,8 @@
 """Commands for films: film, phantom, measure, agreement."""
 
 import argparse
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import spinekit as sk
 from spinekit import _engine
 from spinekit._figures import write_figure
 from spinekit.cli.commands import FAILED, OK, Commands, print_json, worker_options
+from spinekit.measurement.films import without_ending
 from spinekit.radiograph import Radiograph
 from spinekit.radiographs.writing import write_png
 
@@ -127,6 +130,7 @@ def _film(options: argparse.Namespace) -> int:
     folder = None if options.out is None else Path(options.out).expanduser()
     if folder is not None and folder.exists() and not folder.is_dir():
         raise sk.ArgumentError(f"--out {folder}: expected a folder")
+    taken = _Taken(options.files)
     for name in options.files:
         try:
             film = sk.read_radiograph(
@@ -134,7 +138,7 @@ def _film(options: argparse.Namespace) -> int:
             )
             found[name] = _film_values(film)
             if folder is not None:
-                found[name]["png"] = str(_write_film(film, name, folder, overwrite=options.overwrite))
+                found[name]["png"] = str(_write_film(film, name, folder, taken, overwrite=options.overwrite))
         except sk.SpinekitError as failure:
             failures[name] = str(failure)
             continue
@@ -164,8 +168,33 @@ def _film_values(film: Radiograph) -> dict[str, Any]:
     }
 
 
-def _write_film(film: Radiograph, name: str, folder: Path, *, overwrite: bool) -> Path:
-    path = folder / f"{Path(name).stem}.png"
+class _Taken:
+    """Files that a run must not replace even where it may overwrite: its sources, and what it wrote."""
+
+    def __init__(self, sources: Sequence[str]) -> None:
+        self._files: dict[tuple[int, int], str] = {}
+        for name in sources:
+            with contextlib.suppress(OSError):  # reading it tells why not
+                self.add(Path(name).expanduser(), "is a film of this run itself; choose another folder")
+
+    def add(self, path: Path, why: str) -> None:
+        """Keep a file, under whatever names and links it is known."""
+        known = path.stat()
+        self._files[known.st_dev, known.st_ino] = why
+
+    def check(self, path: Path) -> None:
+        """Raise an ArgumentError if a path is one of them."""
+        try:
+            known = path.stat()
+        except OSError:
+            return
+        if why := self._files.get((known.st_dev, known.st_ino)):
+            raise sk.ArgumentError(f"'{path}' {why}")
+
+
+def _write_film(film: Radiograph, name: str, folder: Path, taken: _Taken, *, overwrite: bool) -> Path:
+    path = folder / f"{without_ending(Path(name)).name}.png"
+    taken.check(path)
     if path.exists() and not overwrite:
         raise sk.ArgumentError(f"'{path}' exists; --overwrite replaces it")
     try:
@@ -173,6 +202,8 @@ def _write_film(film: Radiograph, name: str, folder: Path, *, overwrite: bool) -
     except OSError as failure:
         raise _engine.os_error(folder, "cannot be created", failure) from failure
     write_png(film, path)
+    with contextlib.suppress(OSError):
+        taken.add(path, "was written in this run, of a film that is called the same; write them apart")
     return path
 
 

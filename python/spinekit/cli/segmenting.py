@@ -56,6 +56,11 @@ def add_commands(commands: Commands) -> None:
         "--labels", nargs="+", metavar="NAME", help="of the classes, where the file has none"
     )
     segment.add_argument("--channels", type=int, metavar="N", help="of a foreign TorchScript file")
+    segment.add_argument(
+        "--activation",
+        choices=("sigmoid", "softmax"),
+        help="default: what the file says, else softmax of an official .pth, sigmoid of others",
+    )
     segment.add_argument("--overwrite", action="store_true", help="make and write everything again")
     segment.add_argument(
         "--progress", action=argparse.BooleanOptionalAction, default=None, help="bar (default: on terminals)"
@@ -71,6 +76,7 @@ def _segment(options: argparse.Namespace) -> int:
         size=options.size,
         labels=options.labels,
         channels=options.channels,
+        activation=options.activation,
     )
     found = sk.segment_files(
         options.files,

@@ -8,6 +8,14 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 #: Of films; DICOM files need not have any.
 SUFFIXES = (*_PICTURES, ".dcm", ".dicom")
 
+#: What else `read_radiograph` takes a film from, by its name.
+_ENDINGS = (*SUFFIXES, ".gif", ".jp2", ".j2k", ".jpx", ".pgm", ".pnm", ".ppm", ".ima")
+
+
+def without_ending(path: Path) -> Path:
+    """Return a film's path without the ending of its format; what follows a dot in a UID is none."""
+    return path.with_suffix("") if path.suffix.lower() in _ENDINGS else path
+
 
 def find_film(films: Path, name: str) -> Path:
     """Return the film of a case.

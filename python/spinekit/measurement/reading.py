@@ -31,6 +31,8 @@ FILES = (".npy", ".npz", ".json", *_PAGES)
 NOTE_NAME = "segmentation.json"
 #: Of eight masks together, pixels: films of 8192 x 8192, some times those of the largest detectors.
 _MOST_PIXELS = 1 << 29
+#: Bytes; NumPy takes four for a letter.
+_MOST_OF_A_LABEL = 256
 
 
 @dataclass(eq=False)
@@ -61,8 +63,8 @@ def read_masks(path: str | os.PathLike[str]) -> Masks:
     path : one of
 
         - ``.npy``, or ``.npz`` with one array or one called "masks": shape (8, rows, columns) in the order
-          of `spinekit.measurement.BONES`; bool, uint8, other whole numbers that are 0 and 1, or
-          probabilities in float16, float32 or float64
+          of `spinekit.measurement.BONES`, or of an array "labels" beside them in the ``.npz``; bool, uint8,
+          other whole numbers that are 0 and 1, or probabilities in float16, float32 or float64
         - ``.json`` of labelme: polygons, and circles of the heads; see `spinekit.annotations.read_labelme`
         - ``.tif``, ``.tiff`` with eight pages in the order of `BONES`
         - a folder with a picture for each bone, named like it: ``L1.png`` ... ``L5.png``, ``sacrum.png`` (or
@@ -184,6 +186,7 @@ def _from_archive(path: Path) -> Case:
             names = [name for name in entries if name not in ("spacing", "on_detector", "labels")]
             if "masks" not in names and len(names) != 1:
                 raise MalformedDataError(f"'{path}' holds {names}, expected an array called 'masks'")
+            order = _order(archive, entries["labels"], path) if "labels" in entries else None
             masks = _unpacked(archive, entries["masks" if "masks" in names else names[0]], path)
             spacing = _unpacked(archive, entries["spacing"], path, (2,)) if "spacing" in entries else None
             detector = "on_detector" in entries and _unpacked(archive, entries["on_detector"], path, ())
@@ -199,6 +202,8 @@ def _from_archive(path: Path) -> Case:
         if isinstance(failure, SpinekitError):
             raise
         raise MalformedDataError(f"'{path}': no archive of NumPy: {failure}") from failure
+    if order is not None and order != sorted(order):
+        masks = masks[order]
     if spacing is None:
         return Case(_array(masks, path))
     if spacing.dtype.kind not in "iuf" or not ((spacing > 0) & (spacing < math.inf)).all():
@@ -207,8 +212,23 @@ def _from_archive(path: Path) -> Case:
     return Case(_array(masks, path), spacing=(float(row), float(column)), on_detector=bool(detector))
 
 
+def _order(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> list[int]:
+    """Return where each bone is among masks, by the labels that were stored with them."""
+    from spinekit.annotations.reading import bone_of  # noqa: PLC0415 - imports this package's landmarks
+
+    labels = [str(label) for label in _unpacked(archive, entry, path, (len(BONES),), _MOST_OF_A_LABEL)]
+    bones = [bone_of(label, {}) for label in labels]
+    if sorted(filter(None, bones)) != sorted(BONES):
+        raise MalformedDataError(f"'{path}': labels {labels}, expected each of {', '.join(BONES)} once")
+    return [bones.index(bone) for bone in BONES]
+
+
 def _unpacked(
-    archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, expected: tuple[int, ...] | None = None
+    archive: zipfile.ZipFile,
+    entry: zipfile.ZipInfo,
+    path: Path,
+    expected: tuple[int, ...] | None = None,
+    most: int = 8,
 ) -> Any:
     """Return an array of an archive, of which little may be much: its header is judged first."""
     with archive.open(entry) as file:
@@ -224,9 +244,9 @@ def _unpacked(
         _check_shape(shape, path)
     elif shape != expected:
         raise MalformedDataError(f"'{path}': {entry.filename} of shape {shape}, expected {expected}")
-    if dtype.itemsize > 8:
+    if dtype.itemsize > most:
         raise MalformedDataError(
-            f"'{path}': {entry.filename} of {dtype}, expected numbers of 8 bytes at most"
+            f"'{path}': {entry.filename} of {dtype}, expected values of {most} bytes at most"
         )
     with archive.open(entry) as file:
         return np.lib.format.read_array(file, allow_pickle=False)

@@ -18,9 +18,9 @@ from spinekit._core import UnsupportedError
 try:
     import safetensors as _safetensors  # noqa: F401 - only to tell here, once, that it is missing
     import torch as _torch  # noqa: F401
-except ImportError as _failure:
+except (ImportError, OSError) as _failure:  # an OSError where a library of torch does not load
     raise UnsupportedError(
-        "spinekit.nn needs torch and safetensors: pip install 'spinekit[models]'"
+        f"spinekit.nn needs torch and safetensors: pip install 'spinekit[models]' ({_failure})"
     ) from _failure
 
 from spinekit.nn.checkpoints import read_weights

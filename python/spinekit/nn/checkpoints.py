@@ -160,8 +160,18 @@ def _read_state_dict(source: Path) -> dict[str, Tensor]:
             f"'{source}': no weights by name, expected a state dict; it has {some or 'nothing'}"
         )
     for name, value in state.items():
-        if value.layout != torch.strided or value.is_quantized:
-            raise MalformedDataError(f"'{source}': '{name}' is sparse or quantised, expected a plain tensor")
+        if value.layout != torch.strided or value.is_quantized or value.is_meta:
+            raise MalformedDataError(
+                f"'{source}': '{name}' is sparse, quantised or without values, expected a plain tensor"
+            )
+        # Strides of 0 or that overlap: what is small in the file would unfold to any size.
+        if value.nbytes > value.untyped_storage().nbytes():
+            raise MalformedDataError(
+                f"'{source}': '{name}' is {value.nbytes} bytes out of {value.untyped_storage().nbytes()} in "
+                "the file, expected a plain tensor"
+            )
+    if (total := sum(value.nbytes for value in state.values())) > source.stat().st_size:
+        raise MalformedDataError(f"'{source}': its {total} bytes of weights are more than the file has")
     return _plain_names(state)
 
 

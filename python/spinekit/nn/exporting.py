@@ -23,8 +23,11 @@ class _OneSize(nn.Module):
         self._sides = rows, columns
 
     def forward(self, films: Tensor) -> Tensor:
-        # Checks of Python are not traced; this refuses what has other sides, and leaves the rest as it is.
-        return self.model(films.expand(-1, -1, *self._sides))
+        # Checks of Python are not traced; these refuse other sides, one by one, and leave the rest as it is.
+        # Both at once would take 64 x 96 for 96 x 64, and `expand` would stretch sides of 1.
+        number, channels, _, width = films.shape
+        films = films.view(number, channels, self._sides[0], width)
+        return self.model(films.view(number, channels, *self._sides))
 
 
 def export_torchscript(

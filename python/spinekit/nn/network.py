@@ -13,6 +13,9 @@ from spinekit._core import ArgumentError
 #: What the eight channels of a spine's masks show.
 LABELS = ("L1", "L2", "L3", "L4", "L5", "sacrum", "FH1", "FH2")
 
+#: What makes probabilities of logits: for classes that overlap, and for those of which a pixel has one.
+ACTIVATIONS = ("sigmoid", "softmax")
+
 #: More than any network needs; what a damaged file could ask for beyond it is refused before it is allocated.
 _MOST = 1 << 16
 
@@ -31,6 +34,8 @@ class Network(nn.Module):
     labels : what each class shows: `LABELS` where there are eight, unless set; None where nobody said
     filters : how films are prepared for the network, as `spinekit.filters.PenSettings.to_dict` gives it and
         `spinekit.Segmenter` reads it; passed through files untouched; None where unknown
+    activation : "sigmoid", or "softmax" of a network that was trained to give each pixel one class; what
+        `spinekit.Segmenter` makes probabilities by. None where nobody said, which counts as "sigmoid"
     """
 
     def __init__(self, configuration: dict[str, Any], step: int, least: int = 0) -> None:
@@ -39,6 +44,7 @@ class Network(nn.Module):
         self._step, self._least = step, least
         self.labels: list[str] | None = list(LABELS) if configuration["classes"] == len(LABELS) else None
         self.filters: dict[str, Any] | None = None
+        self.activation: str | None = None
         self.pen = PEN(configuration["channels"]) if configuration["pen"] else None
 
     @property
@@ -47,12 +53,13 @@ class Network(nn.Module):
         return copy.deepcopy(self._configuration)
 
     def description(self) -> dict[str, Any]:
-        """Return the configuration with "labels" and "filters", where they are known: what files carry.
+        """Return the configuration with "labels", "filters" and "activation", where known: what files carry.
 
         Raises
         ------
         ArgumentError
-            If there is not a label for each class, or the filters are no plain values for JSON.
+            If there is not a label for each class, the filters are no plain values for JSON, or the
+            activation is unknown.
         """
         described = self.configuration
         if self.labels is not None:
@@ -65,15 +72,17 @@ class Network(nn.Module):
                 described["filters"] = json.loads(json.dumps(self.filters, allow_nan=False))
             except (TypeError, ValueError) as failure:
                 raise ArgumentError(f"filters: {failure}, expected plain values for JSON") from failure
+        if self.activation is not None:
+            described["activation"] = checked_activation(self.activation)
         return described
 
     def adopt(self, description: dict[str, Any]) -> None:
-        """Take over "labels" and "filters" of a description, where it has them.
+        """Take over "labels", "filters" and "activation" of a description, where it has them.
 
         Raises
         ------
         ArgumentError
-            If they are not a name for each class, and names with values.
+            If they are not a name for each class, names with values, and one of `ACTIVATIONS`.
         """
         labels, filters = description.get("labels"), description.get("filters")
         classes = self._configuration["classes"]
@@ -86,6 +95,8 @@ class Network(nn.Module):
             if not isinstance(filters, dict):
                 raise ArgumentError(f"filters: {filters!r}, expected names and values")
             self.filters = copy.deepcopy(filters)
+        if (activation := description.get("activation")) is not None:
+            self.activation = checked_activation(activation)
 
     def entered(self, films: Tensor) -> Tensor:
         """Check films and bring them to the channels that the network behind the ensemble expects.
@@ -134,6 +145,13 @@ class PEN(nn.Module):
     def forward(self, films: Tensor) -> Tensor:
         """Turn (n, channels, rows, columns) into (n, 3, rows, columns)."""
         return nn.functional.leaky_relu(self.conv(films), 0.01)
+
+
+def checked_activation(value: Any) -> str:
+    """Return `value` if it is one of `ACTIVATIONS`; else an ArgumentError."""
+    if not isinstance(value, str) or value not in ACTIVATIONS:
+        raise ArgumentError(f"activation: {value!r}, expected {' or '.join(map(repr, ACTIVATIONS))}")
+    return value
 
 
 def count(name: str, value: Any, most: int = _MOST) -> int:

@@ -29,7 +29,8 @@ def save(model: Network, path: str | os.PathLike[str]) -> None:
 
     Parameters
     ----------
-    model : weights are written as they are, in their own dtype; `model.labels` and `model.filters` go along
+    model : weights are written as they are, in their own dtype; `model.labels`, `model.filters` and
+        `model.activation` go along
     path : ends in ``.safetensors``; what is there is replaced
 
     Raises
@@ -43,7 +44,7 @@ def save(model: Network, path: str | os.PathLike[str]) -> None:
     Notes
     -----
     The metadata hold, under the key "spinekit", a JSON object: the network's `configuration`, and
-    "labels" and "filters" where they are known.
+    "labels", "filters" and "activation" where they are known.
     """
     target = _engine.path_of(path)
     if not isinstance(model, Network):
@@ -69,7 +70,9 @@ def load(path: str | os.PathLike[str]) -> Network:
 
     Returns
     -------
-    model : on the CPU, in evaluation mode, with `labels` and `filters` as they were
+    model : on the CPU, in evaluation mode, with `labels`, `filters` and `activation` as they were. Official
+        checkpoints name no classes, hence no labels; they were trained with a softmax, of which class 0 is
+        the background, hence "softmax": set another before it is trained on with another
 
     Raises
     ------
@@ -86,7 +89,7 @@ def load(path: str | os.PathLike[str]) -> Network:
     state, configuration = read_weights(source)
     if configuration is None and POSITIONS in state:
         try:
-            configuration = configuration_of(state)
+            configuration = configuration_of(state) | {"activation": "softmax"}
         except SpinekitError as failure:
             raise MalformedDataError(f"'{source}': {failure}") from failure
     if configuration is None:
@@ -141,6 +144,8 @@ def _assembled(source: Path, state: dict[str, Tensor], configuration: dict[str, 
             raise MalformedDataError(
                 f"'{source}': '{name}' is {tensor.dtype}, expected {expected[name].dtype}"
             )
+    if configuration.get("labels") is None:
+        model.labels = None  # eight classes are those of a spine only where the file says so
     model.load_state_dict(state, assign=True)
     model.eval()
     return model

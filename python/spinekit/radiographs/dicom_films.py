@@ -181,7 +181,8 @@ def _padding(every: NDArray[Any], header: Header) -> NDArray[np.bool_]:
     value = header.number("PixelPaddingValue")
     if value is None:
         return np.zeros(every.size, np.bool_)
-    ends = {int(value), int(header.number("PixelPaddingRangeLimit") or value)}
+    limit = header.number("PixelPaddingRangeLimit")
+    ends = {int(value), int(value if limit is None else limit)}
     # The VR does not always say whether the number is signed: that of the pixels does.
     size = 8 * every.itemsize
     ends = {end - (1 << size) if every.dtype.kind == "i" and end >= 1 << (size - 1) else end for end in ends}

@@ -9,6 +9,12 @@ from spinekit._core import ArgumentError, MalformedDataError
 _CODE = re.compile(r"[A-Z0-9_ ]{1,16}")
 
 
+def code_of(value: Any) -> str:
+    """Return text that is a code string, else nothing: free text may be about the patient."""
+    text = value.strip() if isinstance(value, str) else ""
+    return text if _CODE.fullmatch(text) else ""
+
+
 class Header:
     """Attributes of a file, in which those of the frame go before those that all frames share.
 
@@ -73,9 +79,7 @@ class Header:
 
     def code(self, keyword: str) -> str:
         """Return a code string; anything else that stands there may be a name, and is left there."""
-        value = self.get(keyword)
-        text = value.strip() if isinstance(value, str) else ""
-        return text if _CODE.fullmatch(text) else ""
+        return code_of(self.get(keyword))
 
     def codes(self, keyword: str) -> list[str]:
         """Return the code strings of an attribute with several."""

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit._core import ArgumentError, MalformedDataError
-from spinekit.radiographs.header import Header
+from spinekit.radiographs.header import Header, code_of
 
 Table = NDArray[np.float64]
 #: Pixels that are looked up at a time: an index takes eight bytes.
@@ -50,7 +50,7 @@ class Choice:
 
     Attributes
     ----------
-    name : its explanation in the file, may be empty
+    name : its explanation in the file, may be empty; free text, that is told only if it is like a code
     lut : item of a VOI LUT Sequence, or None
     centre, width, function : of a window
     """
@@ -78,7 +78,8 @@ class Choice:
         words = (
             "VOI LUT" if self.lut is not None else f"window {self.centre:g} / {self.width:g} {self.function}"
         )
-        return f"{words} '{self.name}'" if self.name else words
+        name = code_of(self.name)
+        return f"{words} '{name}'" if name else words
 
 
 def modality_scale(stored: NDArray[Any], bits: int, header: Header, notes: dict[str, Any]) -> Scale:

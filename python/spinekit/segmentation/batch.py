@@ -17,12 +17,11 @@ from spinekit._progress import Progress
 from spinekit.radiograph import checked_spacing
 from spinekit.radiographs import read_radiograph
 from spinekit.segmentation.engine import checked_size
-from spinekit.segmentation.finding import find_films
+from spinekit.segmentation.finding import JOURNAL_NAME, find_films
 from spinekit.segmentation.segmenter import MAX_PIXELS, Segmenter
 from spinekit.segmentation.tilting import checked_tilts
-from spinekit.segmentation.writing import Form, Found, write
+from spinekit.segmentation.writing import Files, Form, Segmented, encoded
 
-JOURNAL_NAME = "spinekit-segment.jsonl"
 #: Of a summary, on masks that are empty.
 _MOST_LINES = 10
 
@@ -136,7 +135,7 @@ def segment_files(
     Raises
     ------
     ArgumentError
-        If an option makes no sense, or there are no films.
+        If an option makes no sense, or there are no films, or `out` is one of the folders of films.
     ResourceError
         If `out` cannot be written to, or another run is writing there.
     SpinekitError
@@ -145,8 +144,9 @@ def segment_files(
     Notes
     -----
     ``spinekit-segment.jsonl`` in `out` tells what was made from what. Films whose masks are there, of the
-    same file, weights and options, are not made again; masks of other weights or options are never replaced
-    unless `overwrite`: that film fails. Ctrl-C is heard between films.
+    same file, weights, labels and options, are not made again. Masks of others, and files that are no
+    longer what a run wrote, as after correction by hand, are never replaced unless `overwrite`: that film
+    fails. Folders with results are not searched for films. Ctrl-C is heard between films.
 
     Examples
     --------
@@ -171,10 +171,12 @@ def segment_files(
     made_with = {
         "weights": _sha256(weights.path),
         "precision": weights.precision,
+        "activation": weights.activation,
         "filters": weights.filters.to_dict(),
         "size": list(weights.size if size is None else checked_size(size)),
         "tilts": list(angles),
         "spacing": given and list(given),
+        "labels": list(weights.labels),
     }
     made = SegmentedFilms(folder, names=list(films))
     with (
@@ -188,11 +190,13 @@ def segment_files(
                 if pixels is not None:
                     made.kept.append(name)
                 else:
-                    film = read_radiograph(path, spacing=given, workers=weights.threads)
+                    film = read_radiograph(
+                        path, spacing=given, max_pixels=max_pixels, workers=weights.threads
+                    )
                     maps = weights.predict(film, size=size, tilts=angles, max_pixels=max_pixels)
-                    run.begin(name)
-                    pixels = write(folder, name, Found(film, maps, weights.labels, made_with), form)
-                    run.note(name, path, files, pixels)
+                    ready = encoded(name, Segmented(film, maps, weights.labels, made_with), form)
+                    run.write(name, path, ready)
+                    pixels = ready.pixels
                 made.pixels[name] = pixels
             except SpinekitError as failure:
                 made.failures[name] = str(failure)
@@ -204,7 +208,11 @@ def segment_files(
 
 
 class _Run:
-    """The journal of a folder of masks: what is there, and what it was made with."""
+    """The journal of a folder of masks: what is there, and what it was made with.
+
+    Digests of a film's files are noted before the first one is written: what is not by these, whenever a
+    run was cut off, is somebody's own.
+    """
 
     def __init__(self, folder: Path, made_with: dict[str, Any], overwrite: bool) -> None:
         self._folder, self._made_with, self._overwrite = folder, made_with, overwrite
@@ -214,7 +222,7 @@ class _Run:
             raise _engine.os_error(folder, "cannot be created", failure) from failure
         self._journal = JsonLines(folder / JOURNAL_NAME)
         self._journal.go_on()
-        self._begun: set[str] = set()
+        self._written: dict[str, dict[str, set[str]]] = {}
         self._made: dict[str, dict[str, Any]] = {}
         try:
             self._read()
@@ -231,13 +239,20 @@ class _Run:
             try:
                 values = json.loads(line)
                 if "begun" in values:
-                    self._begun.add(values["begun"])
+                    self._begin(values["begun"], dict(values.get("files", {})))
                 else:
                     self._made[values["film"]] = {**values, "files": list(values["files"])}
             except (ValueError, KeyError, TypeError) as failure:
                 raise MalformedDataError(
                     f"'{self._journal.path}', line {number}: not a list of masks: {failure}"
                 ) from failure
+
+    def _begin(self, name: str, digests: dict[str, str]) -> None:
+        self._made.pop(name, None)  # from here on its files are the new ones
+        written = self._written.setdefault(name, {})
+        for file, digest in digests.items():
+            if not Path(file).is_absolute() and ".." not in Path(file).parts:
+                written.setdefault(file, set()).add(digest)
 
     def kept(self, name: str, path: Path, files: list[str]) -> dict[str, int] | None:
         """Return the pixels of masks that need not be made, None for those that do.
@@ -249,43 +264,43 @@ class _Run:
         """
         if self._overwrite:
             return None
-        before = self._made.get(name)
-        if before is None:
-            if (there := self._there(files)) and name not in self._begun:
-                raise ArgumentError(
-                    f"'{there[0]}' is there and not of an earlier run; move it away, or overwrite it"
-                )
-            return None
-        if before["made with"] == self._made_with and before["of"] == _state(path):
-            pixels: dict[str, int] = before["pixels"]
-            return pixels if len(self._there(files)) == len(files) else None
-        if there := self._there([*before["files"], *files]):
+        before, written = self._made.get(name), self._written.get(name, {})
+        known = dict.fromkeys([*written, *files, *(before["files"] if before else ())])
+        there = [file for file in known if (self._folder / file).exists()]
+        if before is not None and before["made with"] == self._made_with and before["of"] == _state(path):
+            if set(before["files"]) <= set(there):
+                pixels: dict[str, int] = before["pixels"]
+                return pixels
+        elif before is not None and there:
             raise ArgumentError(
-                f"'{there[0]}' was made of another file, or with other weights or options; choose another "
-                "folder, or overwrite it"
+                f"'{self._folder / there[0]}' was made of another file, or with other weights, labels or "
+                "options; choose another folder, or overwrite it"
             )
+        for file in there:
+            if _sha256(self._folder / file) not in written.get(file, ()):
+                raise ArgumentError(
+                    f"'{self._folder / file}' is there and not of an earlier run, or was changed since; move "
+                    "it away, or overwrite it"
+                )
         return None
 
-    def _there(self, files: list[str]) -> list[Path]:
-        return [self._folder / file for file in files if (self._folder / file).exists()]
-
-    def begin(self, name: str) -> None:
-        """Note that files of a film are this run's own, and remove those of an earlier one."""
-        self._journal.line({"begun": name})
-        for file in self._made.pop(name, {}).get("files", []):
-            if not Path(file).is_absolute() and ".." not in Path(file).parts:
-                with contextlib.suppress(OSError):
-                    (self._folder / file).unlink()
-
-    def note(self, name: str, path: Path, files: list[str], pixels: dict[str, int]) -> None:
-        """Note that a film is done."""
+    def write(self, name: str, path: Path, ready: Files) -> None:
+        """Write a film's files in place of those of earlier runs."""
+        earlier = set(self._written.get(name, {})) - set(ready.contents)
+        digests = {file: hashlib.sha256(content).hexdigest() for file, content in ready.contents.items()}
+        self._journal.line({"begun": name, "files": digests})
+        self._begin(name, digests)
+        for file in earlier:
+            with contextlib.suppress(OSError):
+                (self._folder / file).unlink()
+        ready.write(self._folder)
         self._journal.line(
             {
                 "film": name,
                 "of": _state(path),
                 "made with": self._made_with,
-                "files": files,
-                "pixels": pixels,
+                "files": list(ready.contents),
+                "pixels": ready.pixels,
             }
         )
 

@@ -14,9 +14,21 @@ from pathlib import Path
 from typing import Any
 
 from spinekit import _engine
-from spinekit._core import ArgumentError, MalformedDataError, SpinekitError, UnsupportedError
+from spinekit._core import (
+    ArgumentError,
+    MalformedDataError,
+    ResourceError,
+    SpinekitError,
+    UnsupportedError,
+)
 
 _REMEDY = "pip install 'spinekit[models]'"
+#: Isolated, a build sees no torch, and leaves the engine's part out that links it.
+_BUILD = (
+    "script/setup, or 'pip install torch==2.13.0' and then \"pip install --no-build-isolation '.[models]'\""
+)
+#: Of one film's input and maps: 1 GiB, as of 4096 x 4096 pixels in 6 channels and 8 classes.
+_MOST_VALUES = 1 << 28
 #: Of the description in a TorchScript file; more than any has.
 _MOST_BYTES = 1 << 20
 #: The architecture of files that do not say theirs.
@@ -24,7 +36,7 @@ _FOREIGN = "torchscript"
 
 
 @dataclass(frozen=True)
-class Wishes:
+class NetworkOptions:
     """How a network runs, and what a foreign file does not say of itself."""
 
     precision: str
@@ -58,21 +70,26 @@ def engine() -> Any:
     Raises
     ------
     UnsupportedError
-        If torch is missing, or another one than it was built for, or this installation was built without;
-        the message says what helps.
+        If torch is missing or broken, or another one than it was built for, or this installation was built
+        without; the message says what helps.
     """
     try:
         import torch  # noqa: PLC0415 - an extra, slow to import
-    except ImportError as failure:
-        raise UnsupportedError(f"segmentation needs torch: {_REMEDY}") from failure
+    except Exception as failure:  # a library that does not load is an OSError, half an installation anything
+        if isinstance(failure, ModuleNotFoundError) and failure.name == "torch":
+            raise UnsupportedError(f"segmentation needs torch: {_REMEDY}") from failure
+        raise UnsupportedError(
+            f"torch is installed and cannot be imported: {type(failure).__name__}: {failure}; install it "
+            f"again: {_REMEDY}"
+        ) from failure
     version = str(torch.__version__)
     try:
         from spinekit import _infer  # noqa: PLC0415 - links torch
-    except ImportError as failure:
+    except (ImportError, OSError) as failure:
         if importlib.util.find_spec("spinekit._infer") is None:
             raise UnsupportedError(
                 "this installation of spinekit was built without torch, and cannot segment; install a wheel "
-                "that has it, or build from source where torch is there: script/setup"
+                f"that has it, or build from source where torch is there: {_BUILD}"
             ) from failure
         raise UnsupportedError(
             f"spinekit's engine does not load with torch {version}: {failure}; {_REMEDY} installs the torch "
@@ -91,17 +108,17 @@ def ability() -> dict[str, Any]:
     """Return whether networks can run here, and on what; imports torch where it is installed."""
     try:
         installed: str | None = importlib.metadata.version("torch")
-    except importlib.metadata.PackageNotFoundError:
+    except Exception:  # not installed, or half: its metadata may lie there damaged
         installed = None
     found: dict[str, Any] = {"ready": False, "torch": installed}
     try:
         found |= engine().versions() | {"ready": True}
-    except UnsupportedError as failure:
+    except Exception as failure:  # what is wrong with torch must not hide the rest of `spinekit.info`
         found["why not"] = str(failure)
     return found
 
 
-def opened(path: Path, wishes: Wishes) -> Opened:
+def opened(path: Path, options: NetworkOptions) -> Opened:
     """Return the network of a weights file, ready to run; for errors see `spinekit.Segmenter`."""
     infer = engine()
     from spinekit import nn  # noqa: PLC0415 - imports torch
@@ -117,12 +134,12 @@ def opened(path: Path, wishes: Wishes) -> Opened:
         )
     if kind == "a TorchScript file":
         described = _described(path)
-        description = described | _told(path, described, wishes)
-        return Opened(_scripted(infer, path, path, description, wishes), description, any_size=False)
+        description = described | _told(path, described, options)
+        return Opened(_scripted(infer, path, path, description, options), description, any_size=False)
     model = nn.load(path)
     description = model.description()
     for name in ("channels", "classes"):
-        _agreed(path, name, getattr(wishes, name), description[name])
+        _agreed(path, name, getattr(options, name), description[name])
     if description["architecture"] == "transunet":
         weights = {
             name: tensor.float().contiguous().numpy()
@@ -131,18 +148,19 @@ def opened(path: Path, wishes: Wishes) -> Opened:
         }
         with _named(path):
             network = infer.transunet(
-                description, weights, wishes.precision, wishes.threads, device=wishes.device
+                description, weights, options.precision, options.threads, device=options.device
             )
-        if wishes.size is not None:
+        if options.size is not None:
             # Two tokens a side are the least that the network takes.
-            description["size"] = list(pair_of(wishes.size, STEP, 2 * STEP))
+            description["size"] = list(pair_of(options.size, STEP, 2 * STEP))
         return Opened(network, description, any_size=True)
     # The engine knows the others as TorchScript alone; a file in between is what it reads.
-    description["size"] = list(wishes.size or description["size"])
+    description["size"] = list(options.size or description["size"])
+    check_input(description["size"], description)  # tracing runs it once
     with tempfile.TemporaryDirectory(prefix="spinekit-") as folder:
         script = Path(folder) / "network.pt"
         nn.export_torchscript(model.float(), script, description["size"])
-        network = _scripted(infer, script, path, description, wishes)
+        network = _scripted(infer, script, path, description, options)
     return Opened(network, description, any_size=False)
 
 
@@ -157,15 +175,29 @@ def checked_size(size: Sequence[int]) -> tuple[int, int]:
     return rows, columns
 
 
-def _scripted(infer: Any, script: Path, path: Path, description: dict[str, Any], wishes: Wishes) -> Any:
+def check_input(size: Sequence[int], description: dict[str, Any]) -> None:
+    """Raise a ResourceError where a network's input and its maps would be larger than any that is used."""
+    rows, columns = size
+    channels, classes = description["channels"], description["classes"]
+    values = rows * columns * (channels + classes)
+    if values > _MOST_VALUES:
+        raise ResourceError(
+            f"size: {rows} x {columns} pixels in {channels} channels and {classes} classes would take "
+            f"{4 * values / 1e9:.1f} GB for each film; choose a smaller one"
+        )
+
+
+def _scripted(
+    infer: Any, script: Path, path: Path, description: dict[str, Any], options: NetworkOptions
+) -> Any:
     with _named(path):
         return infer.torchscript(
             os.fspath(script),
             description["channels"],
             description["classes"],
-            wishes.precision,
-            wishes.threads,
-            device=wishes.device,
+            options.precision,
+            options.threads,
+            device=options.device,
         )
 
 
@@ -190,9 +222,9 @@ def _described(path: Path) -> dict[str, Any]:
     return described
 
 
-def _told(path: Path, described: dict[str, Any], wishes: Wishes) -> dict[str, Any]:
+def _told(path: Path, described: dict[str, Any], options: NetworkOptions) -> dict[str, Any]:
     """Return architecture, channels, classes and size of a TorchScript file, whoever says them."""
-    known = {name: value for name, value in vars(wishes).items() if value is not None} | described
+    known = {name: value for name, value in vars(options).items() if value is not None} | described
     missing = [name for name in ("channels", "classes", "size") if name not in known]
     if missing:
         raise ArgumentError(
@@ -201,7 +233,7 @@ def _told(path: Path, described: dict[str, Any], wishes: Wishes) -> dict[str, An
         )
     told: dict[str, Any] = {"architecture": described.get("architecture", _FOREIGN)}
     for name in ("channels", "classes"):
-        wanted = getattr(wishes, name)
+        wanted = getattr(options, name)
         number = described.get(name, wanted)
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
             raise MalformedDataError(f"'{path}': {name} is {number!r}, expected a whole number")
@@ -212,10 +244,10 @@ def _told(path: Path, described: dict[str, Any], wishes: Wishes) -> dict[str, An
         size = checked_size(size)
     except ArgumentError as failure:
         raise MalformedDataError(f"'{path}': {failure}") from None
-    if wishes.size not in (None, size):
+    if options.size not in (None, size):
         raise ArgumentError(
-            f"'{path}' was exported for films of {size[0]} x {size[1]}, not {wishes.size[0]} x "
-            f"{wishes.size[1]}; export it again for that size"
+            f"'{path}' was exported for films of {size[0]} x {size[1]}, not {options.size[0]} x "
+            f"{options.size[1]}; export it again for that size"
         )
     return told | {"size": list(size)}
 

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from spinekit import _engine
 from spinekit._core import ArgumentError, ResourceError
-from spinekit.measurement.films import SUFFIXES
+from spinekit.measurement.films import SUFFIXES, without_ending
+from spinekit.measurement.reading import NOTE_NAME
+
+#: In every folder that `spinekit.segment_files` writes to.
+JOURNAL_NAME = "spinekit-segment.jsonl"
+OVERLAY_SUFFIX = ".overlay.png"
 
 
 def find_films(source: Sequence[Path], beside: Path) -> dict[str, Path]:
@@ -15,7 +20,8 @@ def find_films(source: Sequence[Path], beside: Path) -> dict[str, Path]:
 
     Parameters
     ----------
-    source : files, and folders that are searched at any depth for what looks like a film
+    source : files, and folders that are searched at any depth for what looks like a film; results of
+        `spinekit.segment_files` are passed over
     beside : a folder that is passed over, where results go
 
     Returns
@@ -26,7 +32,7 @@ def find_films(source: Sequence[Path], beside: Path) -> dict[str, Path]:
     Raises
     ------
     ArgumentError
-        If there are none, or two cannot be told apart.
+        If there are none, or two cannot be told apart, or results would go among the films of a folder.
     ResourceError
         If a path is not there, or cannot be read.
     """
@@ -34,6 +40,11 @@ def find_films(source: Sequence[Path], beside: Path) -> dict[str, Path]:
     for path in files:
         if not path.exists():
             raise ResourceError(f"'{path}' cannot be read: no such file or folder; check the path")
+    for path in source:
+        if path.is_dir() and path.resolve() == beside.resolve():
+            raise ArgumentError(
+                f"'{beside}' holds the films; name another folder for the masks, such as '{path / 'masks'}'"
+            )
     shared = Path(os.path.commonpath([path.absolute().parent for path in files])) if files else Path()
     found: list[tuple[Path, Path]] = []
     try:
@@ -46,12 +57,14 @@ def find_films(source: Sequence[Path], beside: Path) -> dict[str, Path]:
         raise _engine.os_error(Path(failure.filename or "."), "cannot be read", failure) from failure
     if not found:
         raise ArgumentError(
-            f"no films in {', '.join(map(repr, map(str, source)))}; expected DICOM or pictures"
+            f"no films in {', '.join(map(repr, map(str, source)))}; expected DICOM or pictures, outside of "
+            "folders with results of sk.segment_files"
         )
-    count = collections.Counter(inner.with_suffix("") for inner, _ in found)
+    count = collections.Counter(without_ending(inner) for inner, _ in found)
     films: dict[str, Path] = {}
     for inner, path in found:
-        name = (inner.with_suffix("") if count[inner.with_suffix("")] == 1 else inner).as_posix()
+        bare = without_ending(inner)
+        name = (bare if count[bare] == 1 else inner).as_posix()
         if name in films and films[name] != path:
             raise ArgumentError(
                 f"'{films[name]}' and '{path}' would both be called {name}; segment them apart"
@@ -61,14 +74,25 @@ def find_films(source: Sequence[Path], beside: Path) -> dict[str, Path]:
 
 
 def _walk(folder: Path, beside: Path) -> Iterator[Path]:
+    if any((folder / name).exists() for name in (JOURNAL_NAME, NOTE_NAME)):
+        return
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.is_dir():
             if not path.is_symlink() and path.absolute() != beside:  # links may lead round in circles
                 yield from _walk(path, beside)
-        elif path.suffix.lower() in SUFFIXES or _is_dicom(path):
+        elif not _is_overlay(path) and (path.suffix.lower() in SUFFIXES or _is_dicom(path)):
             yield path
+
+
+def _is_overlay(path: Path) -> bool:
+    """Return whether a picture lies beside the masks that it shows, as when they were moved together."""
+    if not path.name.endswith(OVERLAY_SUFFIX):
+        return False
+    masks = path.with_name(path.name.removesuffix(OVERLAY_SUFFIX))
+    files = (masks / NOTE_NAME, *(path.with_name(masks.name + end) for end in (".npz", ".nii.gz")))
+    return any(file.exists() for file in files)
 
 
 def _is_dicom(path: Path) -> bool:

@@ -16,15 +16,17 @@ from spinekit.filters import PenSettings
 from spinekit.letterbox import Letterbox
 from spinekit.radiograph import Radiograph, checked_spacing
 from spinekit.radiographs import read_radiograph
-from spinekit.segmentation.engine import Opened, Wishes, checked_size, opened
+from spinekit.segmentation.engine import NetworkOptions, Opened, check_input, checked_size, opened
 from spinekit.segmentation.preparing import check_channels, default_settings, prepared
-from spinekit.segmentation.tilting import averaged, checked_tilts
+from spinekit.segmentation.tilting import averaged, checked_tilts, single
 
 Film = Radiograph | NDArray[Any] | str | os.PathLike[str]
 Floats = NDArray[np.float32]
 
 #: Eight maps of so many pixels are 2 GiB; 8192 x 8192, some times the largest detectors.
 MAX_PIXELS = 1 << 26
+_MAPS = 8
+ACTIVATIONS = ("sigmoid", "softmax")
 PRECISIONS = ("fp32", "bf16")
 
 
@@ -36,10 +38,12 @@ class Segmenter:
     weights : a file, told by its content and not by its name:
 
         - ``.safetensors`` of `spinekit.nn.save`: any network of `spinekit.nn`
-        - an official TransUNet ``.pth`` (a state dict); its configuration follows from its shapes
+        - an official TransUNet ``.pth`` (a state dict); its configuration follows from its shapes. Such were
+          trained with a softmax over classes, of which the first is the background
         - TorchScript of `spinekit.nn.export_torchscript`; foreign files too, with `channels`, `size`, and
           `classes` or `labels`. Such files are programs: open those that you trust
-    precision : "fp32", or "bf16": faster where the processor has it, logits differ in the third digit
+    precision : "fp32", or "bf16": faster where the processor has it. Logits of a TransUNet differ in the
+        third digit, of a UNet by up to 0.7 % of the largest, of a SwinUNet by 3 % (Dice .997 of its masks)
     threads : of the network and of what prepares films; None: every core that the process may use
     device : "cpu", "cuda", "cuda:1"
     size : (rows, columns) of the network's input; None for what the file says
@@ -47,6 +51,9 @@ class Segmenter:
         bits=8)``. See `spinekit.segmentation.prepare`
     labels : what each class shows; None for what the file says, else "class 1", "class 2", ...
     channels, classes : of a foreign TorchScript file
+    activation : how logits become probabilities: "sigmoid", where classes overlap, or "softmax", where each
+        pixel is of one class; None for what the file says, else "softmax" of an official ``.pth`` and
+        "sigmoid" of all others
 
     Attributes
     ----------
@@ -55,6 +62,7 @@ class Segmenter:
     configuration : plain values that describe the network
     size, channels : of its input
     filters : `PenSettings`
+    activation : "sigmoid" or "softmax"
     precision, threads, device : as given
 
     Raises
@@ -96,6 +104,7 @@ class Segmenter:
         labels: Sequence[str] | None = None,
         channels: int | None = None,
         classes: int | None = None,
+        activation: str | None = None,
     ) -> None:
         if not isinstance(weights, str | os.PathLike):
             raise ArgumentError(f"weights: {type(weights).__name__}, expected the path of a weights file")
@@ -103,6 +112,8 @@ class Segmenter:
             raise ArgumentError(f"precision: {precision!r}, expected {' or '.join(map(repr, PRECISIONS))}")
         if threads is not None and threads < 1:
             raise ArgumentError(f"threads: {threads}, expected at least 1, or None for all cores")
+        if activation not in (None, *ACTIVATIONS):
+            raise ArgumentError(f"activation: {activation!r}, expected {' or '.join(map(repr, ACTIVATIONS))}")
         if isinstance(labels, str):
             raise ArgumentError(f"labels: {labels!r}, expected a name for each class")
         if labels is not None and classes is None:
@@ -120,14 +131,17 @@ class Segmenter:
             "labels": None if labels is None else list(labels),
             "channels": channels,
             "classes": classes,
+            "activation": activation,
         }
-        wishes = Wishes(precision, self.threads, device, wanted, channels, classes)
-        found = opened(self.path, wishes)
+        found = opened(self.path, NetworkOptions(precision, self.threads, device, wanted, channels, classes))
         self._network, self._any_size = found.network, found.any_size
         self._configuration = found.description
         self.size: tuple[int, int] = checked_size(found.description["size"])
         self.channels: int = found.description["channels"]
         self.labels = _labels(self.path, found, labels)
+        self.activation = activation or _activation(self.path, found)
+        if self.activation == "softmax" and len(self.labels) < 2:
+            raise ArgumentError(f"'{self.path}': softmax of one class is 1 everywhere, expected two at least")
         self.filters = _settings(self.path, found) if filters is None else filters
         if self.channels in (1, 3, 5, 6):  # others are for `forward` alone
             try:
@@ -139,7 +153,11 @@ class Segmenter:
     def configuration(self) -> dict[str, Any]:
         """What the network is made of, in plain values; "filters" are those that are used."""
         found = copy.deepcopy(self._configuration)
-        return found | {"labels": list(self.labels), "filters": self.filters.to_dict()}
+        return found | {
+            "labels": list(self.labels),
+            "filters": self.filters.to_dict(),
+            "activation": self.activation,
+        }
 
     def __repr__(self) -> str:
         rows, columns = self.size
@@ -228,13 +246,14 @@ class Segmenter:
         tilts : degrees, such as (-5, 5): the film is also seen tilted, and probabilities are averaged. Each
             tilt takes as long as the upright view
         batch : films that go through the network at once
-        max_pixels : of a film; a larger one is refused before anything is computed
+        max_pixels : of a film; a larger one is refused before anything is computed, and so is one whose maps
+            would take more than eight of so many pixels
         progress : whether a bar is shown for a list; None where somebody looks
 
         Returns
         -------
-        probabilities : shape (classes, rows, columns) of the film, float32, in [0, 1]; classes overlap, each
-            has a logistic function of its own. For a list, a list of these
+        probabilities : shape (classes, rows, columns) of the film, float32, in [0, 1]: by "sigmoid" of each
+            class for itself, as classes overlap, by "softmax" of all together. For a list, a list of these
 
         Raises
         ------
@@ -243,12 +262,14 @@ class Segmenter:
         MalformedDataError
             If a file is no film; or the network gives NaN, as of damaged weights.
         ResourceError
-            If a film is larger than `max_pixels`, or memory does not suffice.
+            If a film is larger than `max_pixels`, `size` is beyond any use, or memory does not suffice.
 
         Notes
         -----
         The film is shrunk or enlarged into the network's input with its aspect kept, filtered, padded; the
-        logits are brought back to its pixels, and the logistic function applied there. Values that are not
+        logits are brought back to its pixels, and the logistic function applied there. A softmax is taken in
+        the network's input, and what goes back are logits of its probabilities, within +-16: between
+        pixels they need not sum to 1. Values that are not
         finite count as the lowest level. Peak memory: the result, the film twice, and the network's maps.
         Ctrl-C is heard between batches. For many films see `spinekit.segment_files`, which keeps one result
         at a time.
@@ -292,14 +313,14 @@ class Segmenter:
             yield box.unfit(maps, logits=True, workers=self.threads)
 
     def _checked(self, stack: Floats) -> Floats:
-        """Return logits, or an error where they are no numbers: a mask must not come of that."""
+        """Return logits of each class for itself; an error where they are NaN: no mask must come of that."""
         logits: Floats = self._network.forward(stack)
         if not np.isfinite(logits).all():
             raise MalformedDataError(
                 f"'{self.path}': the network gives NaN or infinite logits; its weights are damaged"
                 + (", or need precision='fp32'" if self.precision == "bf16" else "")
             )
-        return logits
+        return single(logits) if self.activation == "softmax" else logits
 
     def _input_size(self, size: Sequence[int] | None) -> tuple[int, int]:
         wanted = self.size if size is None else checked_size(size)
@@ -308,11 +329,12 @@ class Segmenter:
                 f"size: {wanted}, expected {self.size}: this network was prepared for that size alone; "
                 "sk.Segmenter(path, size=...) and spinekit.nn.export_torchscript(..., size=...) make others"
             )
+        check_input(wanted, self._configuration)
         return wanted
 
     def _film(self, source: Any, max_pixels: int) -> Radiograph:
         if isinstance(source, str | os.PathLike):
-            source = read_radiograph(source, workers=self.threads)
+            source = read_radiograph(source, max_pixels=max_pixels, workers=self.threads)
         if not isinstance(source, Radiograph):
             if not isinstance(source, np.ndarray):
                 raise ArgumentError(
@@ -334,7 +356,7 @@ class Segmenter:
 
     def _check_pixels(self, shape: tuple[int, ...], max_pixels: int) -> None:
         rows, columns = shape
-        if rows * columns > max_pixels:
+        if max(_MAPS, len(self.labels)) * rows * columns > _MAPS * max_pixels:
             size = 4 * len(self.labels) * rows * columns / 1e9
             raise ResourceError(
                 f"film: {rows} x {columns} pixels, whose probabilities would take {size:.1f} GB; shrink it "
@@ -368,6 +390,15 @@ def _labels(path: Path, found: Opened, given: Sequence[str] | None) -> tuple[str
     ):
         raise MalformedDataError(f"'{path}': labels are {labels!r}, expected {classes} names")
     return tuple(labels)
+
+
+def _activation(path: Path, found: Opened) -> str:
+    activation = found.description.get("activation", ACTIVATIONS[0])
+    if activation not in ACTIVATIONS:
+        raise MalformedDataError(
+            f"'{path}': activation is {activation!r}, expected {' or '.join(map(repr, ACTIVATIONS))}"
+        )
+    return str(activation)
 
 
 def _settings(path: Path, found: Opened) -> PenSettings:

@@ -1,4 +1,4 @@
-"""Films seen tilted as well, and what a network says of all views together."""
+"""What a network says of a film, as logits of each class for itself, of all views together."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -57,7 +57,32 @@ def averaged(stack: Floats, tilts: tuple[float, ...], forward: Callable[[Floats]
     share = total / seen
     with np.errstate(divide="ignore"):
         found = np.log(share) - np.log1p(-share)
-    return np.asarray(np.clip(found, -_MOST_LOGIT, _MOST_LOGIT), np.float32)
+    return _limited(found)
+
+
+def single(logits: Floats) -> Floats:
+    """Return logits whose logistic function is the softmax of others over classes.
+
+    Parameters
+    ----------
+    logits : shape (n, classes, rows, columns), two classes at least
+
+    Returns
+    -------
+    logits : of the same shape, limited to +-16: what follows needs not know how classes exclude each other
+    """
+    from scipy import special  # noqa: PLC0415 - slow to import
+
+    found = np.empty(logits.shape, np.float32)
+    for film, made in zip(logits, found, strict=True):
+        share = special.log_softmax(film.astype(np.float64), axis=0)
+        with np.errstate(divide="ignore"):
+            made[...] = _limited(share - np.log(-np.expm1(share)))
+    return found
+
+
+def _limited(logits: NDArray[np.float64]) -> Floats:
+    return np.asarray(np.clip(logits, -_MOST_LOGIT, _MOST_LOGIT), np.float32)
 
 
 def _turned(maps: Floats, angle: float) -> tuple[Floats, NDArray[np.bool_]]:

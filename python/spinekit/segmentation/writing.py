@@ -14,6 +14,7 @@ from spinekit import _core, _engine
 from spinekit._core import ArgumentError
 from spinekit.measurement.reading import NOTE_NAME
 from spinekit.radiograph import Radiograph
+from spinekit.segmentation.finding import OVERLAY_SUFFIX
 from spinekit.segmentation.overlay import overlay
 from spinekit.volumes.nifti import require_nibabel
 
@@ -58,11 +59,11 @@ class Form:
             found = [f"{name}/{label}.png" for label in labels] + [f"{name}/{NOTE_NAME}"]
         else:
             found = [name + (".npz" if self.format == "npz" else ".nii.gz")]
-        return found + [f"{name}.overlay.png"] * self.overlay
+        return found + [f"{name}{OVERLAY_SUFFIX}"] * self.overlay
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class Segmented:
     """What there is to write of a film."""
 
     film: Radiograph
@@ -71,40 +72,53 @@ class Found:
     made_with: dict[str, Any]
 
 
-def write(folder: Path, name: str, found: Found, form: Form) -> dict[str, int]:
-    """Write a film's files; return the pixels of each mask.
+@dataclass(frozen=True)
+class Files:
+    """A film's files before they are written.
 
-    Raises
-    ------
-    ResourceError
-        If a file cannot be written.
+    Attributes
+    ----------
+    contents : by the file's path below the folder of all
+    pixels : of each mask
     """
+
+    contents: dict[str, bytes]
+    pixels: dict[str, int]
+
+    def write(self, folder: Path) -> None:
+        """Write them, or raise a ResourceError."""
+        for name, content in self.contents.items():
+            try:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as failure:
+                raise _engine.os_error(folder / name, "cannot be written", failure) from failure
+            _engine.write_file(folder / name, content)
+
+
+def encoded(name: str, found: Segmented, form: Form) -> Files:
+    """Return the files of a film, whose names are those of `Form.files`."""
     masks = found.probabilities >= np.float32(form.threshold)
-    writers = {"png": _write_pictures, "npz": _write_arrays, "nifti": _write_nifti}
-    try:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        writers[form.format](folder / name, found, masks, form)
-    except OSError as failure:
-        raise _engine.os_error(folder / name, "cannot be written", failure) from failure
+    encoders = {"png": _pictures, "npz": _arrays, "nifti": _nifti}
+    contents = encoders[form.format](name, found, masks, form)
     if form.overlay:
-        _write_png(overlay(found.film, masks, found.labels), folder / f"{name}.overlay.png")
+        contents[f"{name}{OVERLAY_SUFFIX}"] = _png(overlay(found.film, masks, found.labels))
     counts = np.count_nonzero(masks, axis=(1, 2))
-    return {label: int(count) for label, count in zip(found.labels, counts, strict=True)}
+    return Files(contents, {label: int(count) for label, count in zip(found.labels, counts, strict=True)})
 
 
-def _write_png(image: Any, path: Path) -> None:
+def _png(image: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=_EFFORT)
-    _engine.write_file(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
-def _write_pictures(folder: Path, found: Found, masks: NDArray[np.bool_], form: Form) -> None:
+def _pictures(name: str, found: Segmented, masks: NDArray[np.bool_], form: Form) -> dict[str, bytes]:
     from PIL import Image  # noqa: PLC0415 - slow to import
 
-    folder.mkdir(exist_ok=True)
+    contents = {}
     for label, mask, share in zip(found.labels, masks, found.probabilities, strict=True):
         pixels = np.rint(255 * share).astype(np.uint8) if form.probabilities else mask * np.uint8(255)
-        _write_png(Image.fromarray(pixels), folder / f"{label}.png")
+        contents[f"{name}/{label}.png"] = _png(Image.fromarray(pixels))
     film = found.film
     note = {
         "spinekit": _core.__version__,
@@ -117,10 +131,10 @@ def _write_pictures(folder: Path, found: Found, masks: NDArray[np.bool_], form: 
         "labels": list(found.labels),
         "made_with": found.made_with,
     }
-    _engine.write_file(folder / NOTE_NAME, (json.dumps(note, indent=1) + "\n").encode())
+    return contents | {f"{name}/{NOTE_NAME}": (json.dumps(note, indent=1) + "\n").encode()}
 
 
-def _write_arrays(target: Path, found: Found, masks: NDArray[np.bool_], form: Form) -> None:
+def _arrays(name: str, found: Segmented, masks: NDArray[np.bool_], form: Form) -> dict[str, bytes]:
     kept: dict[str, Any] = {
         "masks": found.probabilities.astype(np.float16) if form.probabilities else masks,
         "labels": np.array(found.labels),
@@ -129,10 +143,10 @@ def _write_arrays(target: Path, found: Found, masks: NDArray[np.bool_], form: Fo
         kept |= {"spacing": found.film.spacing, "on_detector": found.film.notes.get("plane") == "detector"}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **kept)
-    _engine.write_file(target.with_name(f"{target.name}.npz"), buffer.getvalue())
+    return {f"{name}.npz": buffer.getvalue()}
 
 
-def _write_nifti(target: Path, found: Found, masks: NDArray[np.bool_], form: Form) -> None:
+def _nifti(name: str, found: Segmented, masks: NDArray[np.bool_], form: Form) -> dict[str, bytes]:
     nibabel = require_nibabel("format='nifti'")
     values = found.probabilities if form.probabilities else masks.astype(np.uint8)
     row, column = found.film.spacing or (1.0, 1.0)
@@ -142,4 +156,4 @@ def _write_nifti(target: Path, found: Found, masks: NDArray[np.bool_], form: For
     if found.film.spacing is not None:
         image.header.set_xyzt_units("mm")
     image.header["descrip"] = ",".join(found.labels).encode("ascii", "replace")[:79]
-    _engine.write_file(target.with_name(f"{target.name}.nii.gz"), gzip.compress(image.to_bytes(), 4, mtime=0))
+    return {f"{name}.nii.gz": gzip.compress(image.to_bytes(), 4, mtime=0)}
