@@ -28,8 +28,8 @@ inline double squared_distance(const ColourModel::Component& component, const Co
 }
 
 // One plane a feature.
-struct ColourPlanes {
-  alignas(64) double values[kColourFeatures][kColourBlock];
+struct alignas(64) ColourPlanes {
+  double values[kColourFeatures][kColourBlock];
 };
 
 struct ExactComponent {

@@ -19,9 +19,9 @@ float fused(float a, float b, float c) {
 }
 
 void decide(const ColourPlanes& planes, const ExactModel& model, std::uint8_t* __restrict labels) {
-  alignas(64) double best[kColourBlock];
-  alignas(64) double least[kColourBlock];
-  alignas(64) double label[kColourBlock];
+  double best[kColourBlock];
+  double least[kColourBlock];
+  double label[kColourBlock];
   const double* __restrict l = planes.values[0];
   const double* __restrict a = planes.values[1];
   const double* __restrict b = planes.values[2];
@@ -30,7 +30,7 @@ void decide(const ColourPlanes& planes, const ExactModel& model, std::uint8_t* _
     best[k] = least[k] = __builtin_inf();
     label[k] = 0;
   }
-  for (const ExactComponent& component : model.components) {
+  for (const ExactComponent component : model.components) {
     const auto& mean = component.mean;
     const auto& inv = component.inverse;
     for (std::int64_t k = 0; k < kColourBlock; ++k) {
@@ -130,7 +130,7 @@ struct Intervals {
   alignas(64) float class_high[kColourBlock];
 };
 
-void add_component(const float (*planes)[kColourBlock], const FloatComponent& component,
+void add_component(const float (*planes)[kColourBlock], const FloatComponent component,
                    Intervals& found) {
   const float* __restrict l = planes[0];
   const float* __restrict a = planes[1];
