@@ -201,7 +201,7 @@ def test_features_of_16_bits_are_close_to_those_of_opencv():
 def test_features_of_16_bits_lie_about_those_of_8():
     eight = np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8)
     wide = _core.colour_features(eight * np.uint16(257), _core.Executor(1), _core.CancelToken())
-    assert np.abs(wide - plain_features8(eight)).max() < 1.6
+    assert np.abs(wide - plain_features8(eight)).max() < 2.5  # in the dark; 0.3 on average
 
 
 @pytest.mark.parametrize("name", [*MODELS, "one colour"])
@@ -483,15 +483,16 @@ def test_qda_agrees_with_scikit_learn():
     chosen = [x[0:9, 0:400].reshape(-1, 4), x[11:29, 41:59].reshape(-1, 4)]
     y = np.repeat([0, 1], [len(part) for part in chosen])
     theirs = discriminant_analysis.QuadraticDiscriminantAnalysis().fit(np.concatenate(chosen), y)
+    for k, component in enumerate(model.components):  # ours has 1e-4 on each variance
+        theirs.scalings_[k], theirs.rotations_[k] = np.linalg.eigh(component.covariance)
     decision = theirs.decision_function(x.reshape(-1, 4)).reshape(300, 400)
     labels = model.labels(picture)
     assert 0.001 < (labels == 1).mean() < 0.2
-    # Ours adds 1e-4 to each variance.
-    clear = np.abs(decision) > 1e-2
-    assert clear.mean() > 0.999
+    clear = np.abs(decision) > 1e-9
+    assert clear.mean() > 0.9999
     np.testing.assert_array_equal(labels[clear], decision[clear] > 0)
     posterior = theirs.predict_proba(x.reshape(-1, 4)).max(axis=1).reshape(300, 400)
-    np.testing.assert_allclose(model.confidence(picture), 2 * posterior - 1, atol=1e-3)
+    np.testing.assert_allclose(model.confidence(picture), 2 * posterior - 1, atol=1e-6)
 
 
 def test_rules_differ_where_covariances_do():
@@ -670,17 +671,17 @@ def test_a_model_shows_itself():
 
 @pytest.mark.parametrize("overlay", ["scratches_scratch-0011", "dirt_dirt-011", "stain_stain-014"])
 def test_cut_outs_laid_over_a_painting_are_found(overlay, shared_data):
-    painting = np.asarray(
-        Image.open(shared_data("paintings") / "Rembrandt_van_Rijn_The_Mill_1645_1648.jpg").convert("RGB")
-    )[200:600, 300:700]
-    alpha = np.asarray(Image.open(shared_data("damage_overlays") / f"{overlay}.png").convert("RGBA"))[..., 3]
-    truth = alpha[: painting.shape[0], : painting.shape[1]] > 127
-    scan = painting.copy()
-    scan[truth] = np.random.default_rng(0).integers(240, 256, (truth.sum(), 3))
-    scan = np.concatenate([scan, np.random.default_rng(1).integers(240, 256, (20, 400, 3), np.uint8)])
-    model = sk.ColorModel.fit(scan, [(10, 402, 300, 15)], [(0, 0, 100, 400), (150, 0, 200, 400)])
+    painting = shared_data("paintings") / "Rembrandt_van_Rijn_The_Mill_1645_1648.jpg"
+    scan = np.array(Image.open(painting).convert("RGB"))[200:600, 300:700]
+    cut_out = Image.open(shared_data("damage_overlays") / f"{overlay}.png").convert("RGBA")
+    truth = np.asarray(cut_out)[:400, :400, 3] > 127
+    assert 100 < truth.sum() < 80000
+    scan[truth] = np.random.default_rng(0).integers(244, 256, (truth.sum(), 3))
+    beside = np.random.default_rng(1).integers(244, 256, (20, 400, 3), np.uint8)
+    scan = np.concatenate([scan, beside])
+    boxes = [(x, y, 30, 30) for y in range(0, 371, 60) for x in range(0, 371, 60)]
+    whole = [(x, y, w, h) for x, y, w, h in boxes if not truth[y : y + h, x : x + w].any()]
+    model = sk.ColorModel.fit(scan, background=[(10, 402, 300, 15)], foreground=whole)
     mask = model.classify(scan)[:400]
-    recall = (mask & truth).sum() / truth.sum()
-    precision = (mask & truth).sum() / mask.sum()
-    assert recall > 0.95
-    assert precision > 0.95
+    assert (mask & truth).sum() / truth.sum() > 0.97
+    assert (mask & truth).sum() / mask.sum() > 0.97

@@ -97,8 +97,11 @@ def moments(scan: Scan, box: Box) -> tuple[NDArray[np.float64], NDArray[np.float
     """
     engine, cancel = _engine.executor(1), _core.CancelToken()
     count, mean, scatter = 0, np.zeros(4), np.zeros((4, 4))
+    first, uniform = np.zeros(4), True
     for strip in scan.box_strips(box):
         features = _core.colour_features(strip, engine, cancel).reshape(-1, 4)
+        first = first if count else features[0].copy()
+        uniform = uniform and bool((features == first).all())
         size, centre = len(features), features.mean(axis=0)
         features -= centre
         shift = centre - mean
@@ -106,5 +109,7 @@ def moments(scan: Scan, box: Box) -> tuple[NDArray[np.float64], NDArray[np.float
         scatter += features.T @ features + np.outer(shift, shift) * (count * size / total)
         mean += shift * (size / total)
         count = total
+    if uniform:  # what sums would round
+        return first, np.zeros((4, 4)), count
     # Products of matrices may round apart what is symmetric.
     return mean, (scatter + scatter.T) / 2 / max(1, count - 1), count
