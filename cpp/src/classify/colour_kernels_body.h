@@ -3,6 +3,13 @@
 #pragma once
 
 #include <cstring>
+#ifdef __AVX512BW__
+#if defined(__GNUC__) && !defined(__clang__)
+// g++ 12 warns of its own header (its bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+#endif
 
 #include "colour_kernels.h"
 
@@ -30,7 +37,8 @@ void decide(const ColourPlanes& planes, const ExactModel& model, std::uint8_t* _
     best[k] = least[k] = __builtin_inf();
     label[k] = 0;
   }
-  for (const ExactComponent component : model.components) {
+  for (const ExactComponent& given : model.components) {
+    const ExactComponent component = given;  // could be the arrays above, for all that the compiler knows
     const auto& mean = component.mean;
     const auto& inv = component.inverse;
     for (std::int64_t k = 0; k < kColourBlock; ++k) {
@@ -77,33 +85,30 @@ float lab_curve(float t) {
 
 void features16(const std::uint16_t* __restrict rgb, std::int64_t count,
                 const float* __restrict linear, float (*planes)[kColourBlock]) {
-  alignas(64) std::int32_t least[kColourBlock];
-  alignas(64) std::int32_t most[kColourBlock];
-  alignas(64) float red[kColourBlock];
-  alignas(64) float green[kColourBlock];
-  alignas(64) float blue[kColourBlock];
+  alignas(64) std::int32_t red[kColourBlock];
+  alignas(64) std::int32_t green[kColourBlock];
+  alignas(64) std::int32_t blue[kColourBlock];
   float* __restrict l = planes[0];
   float* __restrict a = planes[1];
   float* __restrict b = planes[2];
   float* __restrict s = planes[3];
   for (std::int64_t k = 0; k < count; ++k) {
-    const std::int32_t r = rgb[3 * k];
-    const std::int32_t g = rgb[3 * k + 1];
-    const std::int32_t v = rgb[3 * k + 2];
-    const std::int32_t low = r < g ? r : g;
-    const std::int32_t high = r > g ? r : g;
-    least[k] = low < v ? low : v;
-    most[k] = high > v ? high : v;
-    red[k] = linear[r];
-    green[k] = linear[g];
-    blue[k] = linear[v];
+    red[k] = rgb[3 * k];
+    green[k] = rgb[3 * k + 1];
+    blue[k] = rgb[3 * k + 2];
   }
   for (std::int64_t k = 0; k < count; ++k) {
-    const auto range = static_cast<float>(most[k] - least[k]);
-    s[k] = range * 255.0F / static_cast<float>(most[k] > 1 ? most[k] : 1);
-    const float lr = red[k];
-    const float lg = green[k];
-    const float lb = blue[k];
+    const std::int32_t r = red[k];
+    const std::int32_t g = green[k];
+    const std::int32_t v = blue[k];
+    const std::int32_t low = r < g ? r : g;
+    const std::int32_t high = r > g ? r : g;
+    const std::int32_t least = low < v ? low : v;
+    const std::int32_t most = high > v ? high : v;
+    s[k] = static_cast<float>(most - least) * 255.0F / static_cast<float>(most > 1 ? most : 1);
+    const float lr = linear[r];
+    const float lg = linear[g];
+    const float lb = linear[v];
     // OpenCV's sRGB for D65, over its white point.
     const float x = fused(0.18982827F, lb, fused(0.37621943F, lg, 0.43395296F * lr));
     const float y = fused(0.072169F, lb, fused(0.715160F, lg, 0.212671F * lr));
@@ -130,7 +135,7 @@ struct Intervals {
   alignas(64) float class_high[kColourBlock];
 };
 
-void add_component(const float (*planes)[kColourBlock], const FloatComponent component,
+void add_component(const float (*planes)[kColourBlock], const FloatComponent& component,
                    Intervals& found) {
   const float* __restrict l = planes[0];
   const float* __restrict a = planes[1];
@@ -216,12 +221,27 @@ void look_up(const std::uint8_t* __restrict rgb, std::int64_t words,
              const std::uint32_t* __restrict table, std::uint64_t* __restrict bits) {
   for (std::int64_t word = 0; word < words; ++word) {
     std::uint64_t found = 0;
+#ifdef __AVX512BW__
+    const __m512i apart = _mm512_setr_epi32(0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8, 0, 9, 10, 11, 0);
+    const __m512i pixels = _mm512_broadcast_i32x4(
+        _mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1));
+    for (int part = 0; part < 4; ++part) {
+      const __m512i bytes = _mm512_maskz_loadu_epi32(0x0fff, rgb + 48 * part);
+      const __m512i index = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(apart, bytes), pixels);
+      const __m512i place = _mm512_and_si512(index, _mm512_set1_epi32(31));
+      const __m512i found32 =
+          _mm512_i32gather_epi32(_mm512_srli_epi32(index, 5), table, sizeof *table);
+      const __m512i bit = _mm512_srlv_epi32(found32, place);
+      found |= std::uint64_t{_mm512_test_epi32_mask(bit, _mm512_set1_epi32(1))} << (16 * part);
+    }
+#else
     for (int k = 0; k < 64; ++k) {
       std::uint32_t index;
       std::memcpy(&index, rgb + 3 * k, sizeof index);
       index &= 0xffffffU;
       found |= std::uint64_t{table[index >> 5] >> (index & 31U) & 1U} << k;
     }
+#endif
     bits[word] = found;
     rgb += 3 * 64;
   }
