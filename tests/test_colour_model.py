@@ -121,7 +121,9 @@ def all_features(all_colours):
     return lab, cv2.cvtColor(all_colours, cv2.COLOR_RGB2HSV)[..., 1]
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", [name if name == "two classes" else pytest.param(name, marks=pytest.mark.slow) for name in MODELS]
+)
 def test_every_colour_is_decided_as_the_definition_says(name, all_colours, all_features):
     model = MODELS[name]()
     labels = model.labels(all_colours)

@@ -1,5 +1,3 @@
-#include "spinekit/colour.h"
-
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -11,6 +9,7 @@
 
 #include "classify/colour_features.h"
 #include "classify/colour_kernels.h"
+#include "spinekit/colour.h"
 #include "spinekit/error.h"
 
 namespace {
@@ -186,7 +185,8 @@ TEST_CASE("rows of any length give the same bits, bytes and labels") {
   const auto check = [&](ColourFormat format, const auto& all, std::int64_t step) {
     const ColourLabels labelling(one, format, executor, {});
     const DamageMask masking(one, damage, format, executor, {});
-    for (const std::int64_t count : {1, 2, 63, 64, 65, 127, 128, 129, 255, 256, 257, 4095, 4097, 5000}) {
+    for (const std::int64_t count :
+         {1, 2, 63, 64, 65, 127, 128, 129, 255, 256, 257, 4095, 4097, 5000}) {
       CAPTURE(count);
       // Of just this size, so that a sanitizer sees what is read beyond.
       const std::vector row(all.begin(), all.begin() + step * count);
@@ -220,6 +220,25 @@ TEST_CASE("labels of 8 bits are those of the definition") {
     for (std::size_t k = 0; k < labels.size(); ++k) {
       REQUIRE(labels[k] == one.label(features8(rgb.data() + 3 * k)));
     }
+  }
+}
+
+TEST_CASE("covariances beyond what float32 holds are decided in float64") {
+  ColourGaussian narrow = paper()[1];
+  // Hardly more than a line.
+  const double shared = 2e-3 * (1 - 5e-12);
+  narrow.covariance = {{{4e-12, shared, 0, 0}, {shared, 1e6, 0, 0}, {0, 0, 1, 0}, {0, 0, 0, 1}}};
+  const ColourModel one({paper()[0], narrow}, ColourRule::kMahalanobis, kNeverReject);
+  CHECK_FALSE(FloatModel(one).usable);
+  CHECK(FloatModel(model()).usable);
+  Executor executor(1);
+  const ColourLabels labelling(one, ColourFormat::kRgb16, executor, {});
+  const std::vector<std::uint16_t> rgb = samples<std::uint16_t>(2000, 12);
+  std::vector<std::uint8_t> labels(2000);
+  labelling.label_row(rgb.data(), 2000, labels.data());
+  for (std::size_t k = 0; k < labels.size(); ++k) {
+    const std::uint16_t* pixel = rgb.data() + 3 * k;
+    REQUIRE(labels[k] == one.label(features_of(pixel[0], pixel[1], pixel[2])));
   }
 }
 
@@ -258,8 +277,12 @@ TEST_CASE("colour models that cannot be are refused") {
   };
   check_refused(with([](auto& g) { g.mean[2] = std::nan(""); }), "component 2: its values");
   check_refused(with([](auto& g) { g.covariance[2][2] = 1e7; }), "component 2: its values");
-  check_refused(with([](auto& g) { g.covariance[2][2] = 0; }), "component 2: its covariance is singular");
-  check_refused(with([](auto& g) { g.covariance[0][1] = 0.1; }), "component 2: its covariance is not");
+  check_refused(with([](auto& g) { g.covariance[2][2] = 0; }),
+                "component 2: its covariance is singular");
+  check_refused(with([](auto& g) { g.covariance = {}; }),
+                "component 2: its covariance is singular");
+  check_refused(with([](auto& g) { g.covariance[0][1] = 0.1; }),
+                "component 2: its covariance is not");
   check_refused(with([](auto& g) { g.weight = 0; }), "component 2: weight");
   check_refused(with([](auto& g) { g.label = -1; }), "component 2: label -1");
   check_refused(with([](auto& g) { g.label = 255; }), "component 2: label 255");

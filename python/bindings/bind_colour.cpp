@@ -13,7 +13,8 @@ namespace {
 using Doubles = py::array_t<double, py::array::c_style>;
 
 ColourFormat format_of(int bits, bool colour) {
-  if (bits != 8 && bits != 16) throw_argument("bits: " + std::to_string(bits) + ", expected 8 or 16");
+  if (bits != 8 && bits != 16)
+    throw_argument("bits: " + std::to_string(bits) + ", expected 8 or 16");
   if (bits == 8) return colour ? ColourFormat::kRgb8 : ColourFormat::kGrey8;
   return colour ? ColourFormat::kRgb16 : ColourFormat::kGrey16;
 }
@@ -32,7 +33,8 @@ PictureView view_of(const py::array& picture) {
                          .columns = picture.shape(1),
                          .row_bytes = picture.strides(0)};
   const py::ssize_t pixel = colour ? 3 * picture.itemsize() : picture.itemsize();
-  if (view.columns > 1 && picture.strides(1) != pixel) throw_argument("picture: expected whole rows");
+  if (view.columns > 1 && picture.strides(1) != pixel)
+    throw_argument("picture: expected whole rows");
   if (colour && picture.strides(2) != picture.itemsize()) {
     throw_argument("picture: expected interleaved samples");
   }
@@ -40,7 +42,8 @@ PictureView view_of(const py::array& picture) {
 }
 
 std::uint8_t* place_for(const PictureView& view, py::array& out) {
-  if ((!py::isinstance<py::array_t<std::uint8_t>>(out) && !py::isinstance<py::array_t<bool>>(out)) ||
+  if ((!py::isinstance<py::array_t<std::uint8_t>>(out) &&
+       !py::isinstance<py::array_t<bool>>(out)) ||
       out.ndim() != 2 || out.shape(0) != view.rows || out.shape(1) != view.columns ||
       (out.flags() & py::array::c_style) == 0) {
     throw_argument("out: expected C-contiguous bytes of the picture's size");
@@ -86,8 +89,8 @@ void bind_model(py::module_& module) {
 }
 
 template <typename Classifier, typename Class>
-void add_picture(Class& bound, void (*classify)(const PictureView&, const Classifier&, std::uint8_t*,
-                                                Executor&, const CancelToken&)) {
+void add_picture(Class& bound, void (*classify)(const PictureView&, const Classifier&,
+                                                std::uint8_t*, Executor&, const CancelToken&)) {
   bound.def(
       "picture",
       [classify](const Classifier& self, const py::array& picture, py::array& out,

@@ -47,6 +47,8 @@ FloatModel::FloatModel(const ColourModel& model)
     to.slack = static_cast<float>(bound + 1e-5 + 4 * kEpsilon * std::abs(from.offset));
     to.growth = static_cast<float>(2.02 * std::sqrt(bound));
     to.label = static_cast<float>(from.gaussian.label);
+    // Bounds the whitening by 1e10, its product with 1e6 by 1e16, and d2 by 1e33.
+    usable = usable && to.growth < 1e6F;
   }
 }
 
@@ -133,7 +135,8 @@ class WideLabels {
 
   void label_block(const std::uint16_t* rgb, std::int64_t count, std::uint8_t* labels) const {
     std::array<std::uint8_t, kColourBlock> unsure;
-    colour_kernels().decide16(rgb, count, single_, labels, unsure.data());
+    unsure.fill(1);
+    if (single_.usable) colour_kernels().decide16(rgb, count, single_, labels, unsure.data());
     for (std::int64_t k = 0; k < count; ++k) {
       if (unsure[k] == 0) continue;
       const std::uint16_t* pixel = rgb + 3 * k;
@@ -269,8 +272,9 @@ struct DamageMask::State {
 DamageMask::DamageMask(const ColourModel& model, const std::vector<bool>& damage,
                        ColourFormat format, Executor& executor, const CancelToken& cancel) {
   if (static_cast<int>(damage.size()) != model.classes()) {
-    throw_argument("damage: " + std::to_string(damage.size()) + " flags, expected one for each of " +
-                   std::to_string(model.classes()) + " classes");
+    throw_argument("damage: " + std::to_string(damage.size()) +
+                   " flags, expected one for each of " + std::to_string(model.classes()) +
+                   " classes");
   }
   auto state = std::make_unique<State>(State{format, {}, {}, {}, WideLabels(model)});
   std::copy(damage.begin(), damage.end(), state->damage.begin());

@@ -64,6 +64,7 @@ struct FloatModel {
   std::vector<FloatComponent> components;
   float reject;
   const float* linear;  // of the 65536 values
+  bool usable = true;   // no float32 overflows
 };
 
 // By how much float32 may change a feature (L, a, b, S); the tests find less than half of it.

@@ -38,7 +38,8 @@ void decide(const ColourPlanes& planes, const ExactModel& model, std::uint8_t* _
     label[k] = 0;
   }
   for (const ExactComponent& given : model.components) {
-    const ExactComponent component = given;  // could be the arrays above, for all that the compiler knows
+    // Without a copy the compiler must reckon with the arrays above changing it.
+    const ExactComponent component = given;
     const auto& mean = component.mean;
     const auto& inv = component.inverse;
     for (std::int64_t k = 0; k < kColourBlock; ++k) {
@@ -156,8 +157,8 @@ void add_component(const float (*planes)[kColourBlock], const FloatComponent& co
     const float z2 = fused(w[5], d2, fused(w[4], d1, w[3] * d0));
     const float z3 = fused(w[9], d3, fused(w[8], d2, fused(w[7], d1, w[6] * d0)));
     const float distance = fused(z3, z3, fused(z2, z2, fused(z1, z1, z0 * z0)));
-    const float error =
-        fused(component.growth, __builtin_sqrtf(distance), fused(kFloatRounding, distance, component.slack));
+    const float error = fused(component.growth, __builtin_sqrtf(distance),
+                              fused(kFloatRounding, distance, component.slack));
     const float score = distance + component.offset;
     const float low = score - error;
     const float high = score + error;
@@ -223,8 +224,8 @@ void look_up(const std::uint8_t* __restrict rgb, std::int64_t words,
     std::uint64_t found = 0;
 #ifdef __AVX512BW__
     const __m512i apart = _mm512_setr_epi32(0, 1, 2, 0, 3, 4, 5, 0, 6, 7, 8, 0, 9, 10, 11, 0);
-    const __m512i pixels = _mm512_broadcast_i32x4(
-        _mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1));
+    const __m512i pixels =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1));
     for (int part = 0; part < 4; ++part) {
       const __m512i bytes = _mm512_maskz_loadu_epi32(0x0fff, rgb + 48 * part);
       const __m512i index = _mm512_shuffle_epi8(_mm512_permutexvar_epi32(apart, bytes), pixels);

@@ -10,7 +10,7 @@ namespace spinekit {
 namespace {
 
 constexpr double kMostValue = 1e6;
-// Of a pivot to its variance; below, features are as good as linearly dependent.
+// Of a pivot, and of a pivot to its variance; below, features are as good as linearly dependent.
 constexpr double kLeastPivot = 1e-12;
 
 std::string named(std::size_t number) { return "component " + std::to_string(number + 1) + ": "; }
@@ -50,10 +50,11 @@ ColourMatrix cholesky(const ColourMatrix& covariance, std::size_t number) {
       for (std::size_t k = 0; k < j; ++k) value -= lower[i][k] * lower[j][k];
       if (i > j) {
         lower[i][j] = value / lower[j][j];
-      } else if (value > kLeastPivot * covariance[j][j]) {
+      } else if (value > kLeastPivot * std::max(1.0, covariance[j][j])) {
         lower[j][j] = std::sqrt(value);
       } else {
-        throw_argument(named(number) + "its covariance is singular, expected a positive definite one");
+        throw_argument(named(number) +
+                       "its covariance is singular, expected a positive definite one");
       }
     }
   }
@@ -117,7 +118,8 @@ ColourModel::ColourModel(const std::vector<ColourGaussian>& gaussians, ColourRul
     }
     expected = component.gaussian.label + 1;
     if (rule == ColourRule::kQda) {
-      component.offset = component.log_determinant - 2 * std::log(component.gaussian.weight / total);
+      component.offset =
+          component.log_determinant - 2 * std::log(component.gaussian.weight / total);
     }
   }
 }

@@ -32,18 +32,17 @@ void for_parts(const PictureView& picture, Executor& executor, const CancelToken
   const std::int64_t columns = whole ? picture.rows * picture.columns : picture.columns;
   const std::int64_t parts = (columns + kPart - 1) / kPart;
   const std::int64_t together = 4;  // parts of an item: starting one costs more than a short row
-  executor.parallel_for(
-      (rows * parts + together - 1) / together,
-      [&](std::int64_t item) {
-        const std::int64_t end = std::min(rows * parts, (item + 1) * together);
-        for (std::int64_t part = item * together; part < end; ++part) {
-          const std::int64_t row = part / parts;
-          const std::int64_t column = part % parts * kPart;
-          work(data + row * picture.row_bytes + column * size, std::min(kPart, columns - column),
-               row * columns + column);
-        }
-      },
-      cancel);
+  executor.parallel_for((rows * parts + together - 1) / together,
+                        [&](std::int64_t item) {
+                          const std::int64_t end = std::min(rows * parts, (item + 1) * together);
+                          for (std::int64_t part = item * together; part < end; ++part) {
+                            const std::int64_t row = part / parts;
+                            const std::int64_t column = part % parts * kPart;
+                            work(data + row * picture.row_bytes + column * size,
+                                 std::min(kPart, columns - column), row * columns + column);
+                          }
+                        },
+                        cancel);
 }
 
 void check_format(ColourFormat picture, ColourFormat classifier) {
