@@ -14,4 +14,5 @@ PYBIND11_MODULE(_core, module) {
   spinekit::bindings::bind_projection(module);
   spinekit::bindings::bind_filters(module);
   spinekit::bindings::bind_scan(module);
+  spinekit::bindings::bind_colour(module);
 }

@@ -41,6 +41,7 @@ from spinekit.audit import Audit, AuditRecord, verify
 from spinekit.bundling import Bundle, bundle
 from spinekit.comparison import Comparison, compare
 from spinekit.compression import compress, decompress
+from spinekit.damage import ColorModel
 from spinekit.info import info
 from spinekit.measurement import (
     Landmarks,
@@ -69,6 +70,7 @@ __all__ = [
     "AuditRecord",
     "Bundle",
     "CancelledError",
+    "ColorModel",
     "Comparison",
     "Frame",
     "Geometry",

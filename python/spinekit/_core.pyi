@@ -718,6 +718,95 @@ class ScanReader:
     @property
     def next_row(self) -> int: ...
 
+class ColourComponent:
+    """
+    Colours of one box.
+    """
+    @property
+    def covariance(
+        self,
+    ) -> typing.Annotated[list[typing.Annotated[list[float], "FixedSize(4)"]], "FixedSize(4)"]: ...
+    @property
+    def inverse(
+        self,
+    ) -> typing.Annotated[list[typing.Annotated[list[float], "FixedSize(4)"]], "FixedSize(4)"]: ...
+    @property
+    def label(self) -> int: ...
+    @property
+    def log_determinant(self) -> float: ...
+    @property
+    def mean(self) -> typing.Annotated[list[float], "FixedSize(4)"]: ...
+    @property
+    def offset(self) -> float:
+        """
+        Of the score from the squared distance.
+        """
+    @property
+    def weight(self) -> float: ...
+
+class ColourModel:
+    """
+    Classes of colours.
+    """
+    def __init__(
+        self,
+        gaussians: collections.abc.Sequence[
+            tuple[
+                typing.Annotated[
+                    collections.abc.Sequence[typing.SupportsFloat | typing.SupportsIndex], "FixedSize(4)"
+                ],
+                typing.Annotated[numpy.typing.ArrayLike, numpy.float64],
+                typing.SupportsFloat | typing.SupportsIndex,
+                typing.SupportsInt | typing.SupportsIndex,
+            ]
+        ],
+        qda: bool,
+        reject: typing.SupportsFloat | typing.SupportsIndex,
+    ) -> None: ...
+    @property
+    def classes(self) -> int: ...
+    @property
+    def components(self) -> list[ColourComponent]: ...
+
+class ColourLabels:
+    """
+    Labels of pixels in one format.
+    """
+    def __init__(
+        self,
+        model: ColourModel,
+        bits: typing.SupportsInt | typing.SupportsIndex,
+        colour: bool,
+        executor: Executor,
+        cancel: CancelToken,
+    ) -> None: ...
+    def picture(
+        self, picture: numpy.ndarray, out: numpy.ndarray, executor: Executor, cancel: CancelToken
+    ) -> None:
+        """
+        Fill bytes (rows, columns).
+        """
+
+class DamageMask:
+    """
+    Which pixels in one format are damage.
+    """
+    def __init__(
+        self,
+        model: ColourModel,
+        damage: collections.abc.Sequence[bool],
+        bits: typing.SupportsInt | typing.SupportsIndex,
+        colour: bool,
+        executor: Executor,
+        cancel: CancelToken,
+    ) -> None: ...
+    def picture(
+        self, picture: numpy.ndarray, out: numpy.ndarray, executor: Executor, cancel: CancelToken
+    ) -> None:
+        """
+        Fill bytes (rows, columns).
+        """
+
 def arrange(frames: collections.abc.Sequence[FrameHeader]) -> tuple[list[int], SliceGeometry]:
     """
     Numbers of the frames in slice order, and their geometry.
@@ -745,6 +834,27 @@ def coarse_bytes(
 def codec_versions() -> list[tuple[str, str]]:
     """
     Names and versions of the codec libraries.
+    """
+
+def colour_confidence(
+    picture: numpy.ndarray, model: ColourModel, executor: Executor, cancel: CancelToken
+) -> numpy.typing.NDArray[numpy.float32]:
+    """
+    How clear the decision is, (rows, columns).
+    """
+
+def colour_distances(
+    picture: numpy.ndarray, model: ColourModel, executor: Executor, cancel: CancelToken
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    Least squared distance to each class, (rows, columns, classes).
+    """
+
+def colour_features(
+    picture: numpy.ndarray, executor: Executor, cancel: CancelToken
+) -> numpy.typing.NDArray[numpy.float64]:
+    """
+    L, a, b and S of each pixel, (rows, columns, 4).
     """
 
 def dicom_versions() -> list[tuple[str, str]]:
