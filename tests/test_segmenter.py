@@ -64,6 +64,26 @@ def test_with_any_number_of_threads(weights, model, threads):
     assert torch.get_num_threads() == before
 
 
+@pytest.mark.parametrize("kernels", ["best", "oneDNN", "torch"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_whatever_computes(model, kernels, precision):
+    """Processors without matrix units, and without oneDNN, get the same answer by other kernels."""
+    from spinekit import _infer
+
+    weights = {k: v.numpy() for k, v in model.state_dict().items() if v.is_floating_point()}
+    network = _infer.transunet(model.configuration, weights, precision, 2, kernels=kernels)
+    inputs = films(2, size=(96, 160))
+    assert_agree(network.forward(inputs), told(model, inputs), 1e-4 if precision == "fp32" else 2e-2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 2e-3), ("bf16", 3e-2)])
+def test_on_a_gpu(weights, model, precision, tolerance):
+    inputs = films(2)
+    ours = sk.Segmenter(weights, precision=precision, device="cuda").forward(inputs)
+    assert_agree(ours, told(model, inputs), tolerance)
+
+
 @pytest.mark.parametrize(("channels", "pen"), [(6, True), (5, True), (3, False)])
 def test_other_channels_and_classes(tmp_path, channels, pen):
     model = random_network(channels=channels, classes=3)

@@ -304,6 +304,30 @@ def test_it_goes_on_after_fork(weights):
     assert run(code, weights) == "0 True"
 
 
+@pytest.mark.parametrize("torch_threads", [0, 2])
+def test_children_of_fork_open_weights_and_unpickle(weights, torch_threads):
+    code = """
+        import multiprocessing, os, sys
+        import numpy as np
+        import torch
+        import spinekit as sk
+        if int(sys.argv[2]):
+            torch.set_num_threads(int(sys.argv[2]))
+        seg = sk.Segmenter(sys.argv[1], threads=2)
+        film = np.random.default_rng(0).integers(0, 4096, (120, 90), np.uint16)
+        before = seg.predict(film)
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            same = [np.allclose(one, before, atol=1e-5) for one in pool.map(seg.predict, [film] * 3)]
+        child = os.fork()
+        if child == 0:
+            fresh = sk.Segmenter(sys.argv[1], threads=2).predict(film)
+            os._exit(0 if np.allclose(fresh, before, atol=1e-5) else 9)
+        _, status = os.waitpid(child, 0)
+        print(same, os.waitstatus_to_exitcode(status), torch.get_num_threads() >= 1)
+    """
+    assert run(code, weights, torch_threads) == "[True, True, True] 0 True"
+
+
 @pytest.mark.parametrize(
     "order",
     [

@@ -101,6 +101,8 @@ def engine() -> Any:
             f"spinekit's engine was built for torch {built}, this is torch {version}; {_REMEDY} installs "
             "the one that it was built for"
         )
+    # Reading weights is torch's work too, and would wait for threads that a fork left behind.
+    _infer.settle_after_fork()
     return _infer
 
 
