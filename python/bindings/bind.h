@@ -13,5 +13,6 @@ void bind_archive(pybind11::module_& module);
 void bind_radiograph(pybind11::module_& module);
 void bind_projection(pybind11::module_& module);
 void bind_filters(pybind11::module_& module);
+void bind_pieces(pybind11::module_& module);
 
 }  // namespace spinekit::bindings

@@ -13,4 +13,5 @@ PYBIND11_MODULE(_core, module) {
   spinekit::bindings::bind_radiograph(module);
   spinekit::bindings::bind_projection(module);
   spinekit::bindings::bind_filters(module);
+  spinekit::bindings::bind_pieces(module);
 }
