@@ -63,8 +63,8 @@ class Labeller {
     bool at_border = false;
     bool done = false;
     std::int64_t pixels = 0;
-    RunList runs;
-    Queue queue;
+    RunList runs{};
+    Queue queue{};
   };
   struct Background {
     Id parent;
@@ -72,7 +72,7 @@ class Labeller {
     std::int32_t top;
     std::int32_t last_row;
     bool done = false;
-    Queue queue;
+    Queue queue{};
   };
 
   Id region_of(Id id);
