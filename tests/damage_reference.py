@@ -237,7 +237,8 @@ def pieces(mask, min_area=0, max_area=0):
     """Return the outer contours of a clean mask whose area is within [min_area, max_area] (0: no upper limit).
 
     Decided: contours are CHAIN_APPROX_SIMPLE, their area is cv2.contourArea (through the centres of border
-    pixels, holes counted in). What lies in a hole of a region is no piece of its own.
+    pixels, holes counted in). What lies in a hole of a region is no piece of its own. The outline is OpenCV 5's
+    cv2.approxPolyDP: 4.6's measures to lines instead of segments and cuts off thin spikes.
     """
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)

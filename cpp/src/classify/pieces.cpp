@@ -8,6 +8,7 @@
 
 #include "bit_row.h"
 #include "labelling.h"
+#include "simplifying.h"
 #include "spinekit/error.h"
 #include "tracing.h"
 

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <opencv2/imgproc.hpp>
 
 namespace spinekit::classify {
 namespace {
@@ -149,19 +148,6 @@ void measure(Piece& piece) {
   const double sixth = sign / 6;
   piece.x = moment_x * sixth / piece.area;
   piece.y = moment_y * sixth / piece.area;
-}
-
-std::vector<PixelPoint> simplified(const std::vector<PixelPoint>& contour, double epsilon) {
-  static_assert(sizeof(PixelPoint) == sizeof(cv::Point));
-  // OpenCV wants no const; it does not write.
-  const cv::Mat points(static_cast<int>(contour.size()), 1, CV_32SC2,
-                       const_cast<PixelPoint*>(contour.data()));
-  std::vector<cv::Point> kept;
-  cv::approxPolyDP(points, kept, epsilon, true);
-  std::vector<PixelPoint> outline;
-  outline.reserve(kept.size());
-  for (const cv::Point& point : kept) outline.push_back({point.x, point.y});
-  return outline;
 }
 
 }  // namespace spinekit::classify

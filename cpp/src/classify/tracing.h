@@ -17,7 +17,4 @@ std::vector<PixelPoint> outer_border_by_search(const std::vector<Run>& runs);
 // Sets first, area, centroid and box, from the contour.
 void measure(Piece& piece);
 
-// Ramer, Douglas and Peucker as cv2.approxPolyDP for closed curves.
-std::vector<PixelPoint> simplified(const std::vector<PixelPoint>& contour, double epsilon);
-
 }  // namespace spinekit::classify
