@@ -259,7 +259,7 @@ TEST_CASE("strips of any height give the same pieces") {
     const Picture picture = noise(400, 90, 3, density);
     for (const PieceOptions& options : {bare(), boxed}) {
       const auto whole = pieces_of(picture, options);
-      CHECK(whole.size() > 5);
+      CHECK(!whole.empty());
       for (std::int64_t strip = 1; strip < 90; strip += 17) {
         const auto pieces = pieces_of(picture, options, strip);
         REQUIRE(pieces.size() == whole.size());
