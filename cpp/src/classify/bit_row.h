@@ -1,6 +1,7 @@
 // Rows of packed pixels as the stages of cleaning hand them on.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <vector>
 
@@ -9,6 +10,8 @@
 namespace spinekit::classify {
 
 using Word = std::uint64_t;
+// Bytes become bits, and bits bytes, where they lie.
+static_assert(std::endian::native == std::endian::little);
 inline constexpr std::int64_t kWordBits = 64;
 inline constexpr Word kAllOnes = ~Word{0};
 // Inner loops of a fixed length become vector code.

@@ -144,11 +144,9 @@ struct PieceFinder::State {
     const auto greatest = static_cast<double>(options.max_area);
     if (piece.area < least || (options.max_area > 0 && piece.area > greatest)) return std::nullopt;
     piece.outline = classify::simplified(piece.contour, options.epsilon);
-    if (options.keep_contours) {
-      piece.contour.shrink_to_fit();
-    } else {
-      piece.contour = {};
-    }
+    if (!options.keep_contours) piece.contour.clear();
+    piece.contour.shrink_to_fit();
+    piece.outline.shrink_to_fit();
     use(bytes_of(piece));
     return piece;
   }

@@ -19,16 +19,28 @@ double dot(Offset a, Offset b) { return a.x * b.x + a.y * b.y; }
 double cross(Offset a, Offset b) { return a.x * b.y - a.y * b.x; }
 double square(Offset a) { return dot(a, a); }
 
-// Squared distance from the segment, times the segment's squared length.
-double away(PixelPoint point, PixelPoint from, PixelPoint to) {
-  const Offset along = to - from;
-  const double length = square(along);
-  const double place = dot(point - from, along);
-  if (place < 0) return square(point - from) * length;
-  if (place > length) return square(point - to) * length;
-  const double across = cross(along, point - from);
-  return across * across;
-}
+class Segment {
+ public:
+  Segment(PixelPoint from, PixelPoint to)
+      : from_(from), to_(to), along_(to - from), length_(square(along_)) {}
+
+  // Squared, as that of points is times it.
+  [[nodiscard]] double length() const { return length_; }
+  [[nodiscard]] double away(PixelPoint point) const {
+    const Offset offset = point - from_;
+    const double place = dot(offset, along_);
+    if (place < 0) return square(offset) * length_;
+    if (place > length_) return square(point - to_) * length_;
+    const double across = cross(along_, offset);
+    return across * across;
+  }
+
+ private:
+  PixelPoint from_;
+  PixelPoint to_;
+  Offset along_;
+  double length_;
+};
 
 // Points from ... to of a closed contour, round its end if need be.
 struct Stretch {
@@ -72,6 +84,7 @@ void straighten(std::vector<PixelPoint>& points, double tolerance) {
 
 std::vector<PixelPoint> simplified(const std::vector<PixelPoint>& contour, double epsilon) {
   const std::size_t count = contour.size();
+  const auto after = [count](std::size_t k) { return k + 1 == count ? 0 : k + 1; };
   const double tolerance = epsilon * epsilon;
   // Two points far from each other: each time the farthest from the one before.
   std::size_t start = 0, farthest = 0;
@@ -80,8 +93,8 @@ std::vector<PixelPoint> simplified(const std::vector<PixelPoint>& contour, doubl
   for (int round = 0; round < kRounds; ++round) {
     start = (start + farthest) % count;
     distance = 0;
-    for (std::size_t k = 1; k < count; ++k) {
-      const double other = square(contour[(start + k) % count] - contour[start]);
+    for (std::size_t k = 1, at = after(start); k < count; ++k, at = after(at)) {
+      const double other = square(contour[at] - contour[start]);
       if (other <= distance) continue;
       distance = other;
       farthest = k;
@@ -94,17 +107,17 @@ std::vector<PixelPoint> simplified(const std::vector<PixelPoint>& contour, doubl
   while (!stack.empty()) {
     const Stretch stretch = stack.back();
     stack.pop_back();
-    const PixelPoint from = contour[stretch.from], to = contour[stretch.to];
+    const Segment segment(contour[stretch.from], contour[stretch.to]);
     double most = 0;
     std::size_t corner = stretch.from;
-    for (std::size_t k = (stretch.from + 1) % count; k != stretch.to; k = (k + 1) % count) {
-      const double other = away(contour[k], from, to);
+    for (std::size_t k = after(stretch.from); k != stretch.to; k = after(k)) {
+      const double other = segment.away(contour[k]);
       if (other <= most) continue;
       most = other;
       corner = k;
     }
-    if (most <= tolerance * square(to - from)) {
-      kept.push_back(from);
+    if (most <= tolerance * segment.length()) {
+      kept.push_back(contour[stretch.from]);
     } else {
       stack.push_back({corner, stretch.to});
       stack.push_back({stretch.from, corner});

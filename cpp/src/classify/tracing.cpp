@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace spinekit::classify {
 namespace {
@@ -22,30 +24,43 @@ PixelPoint stepped(PixelPoint from, int direction) {
   return {from.x + dx, from.y + dy};
 }
 
+// Three neighbouring pixels of a row, the left one in the lowest bit.
+using Three = unsigned;
+
+// One bit a direction, of the rows above, at and below a pixel.
+unsigned around(Three above, Three at, Three below) {
+  constexpr std::array<unsigned, 8> kReversed{0, 4, 2, 6, 1, 5, 3, 7};
+  return at >> 2 | kReversed[above] << 1 | (at & 1) << 4 | below << 5;
+}
+
 // Border following after Suzuki and Abe, "Topological structural analysis of digitized binary images
-// by border following", 1985, for one outer border.
-template <typename Contains>
-std::vector<PixelPoint> follow(PixelPoint start, const Contains& contains) {
+// by border following", 1985, for one outer border. `three` gives the pixels around a place.
+template <typename GetThree>
+std::vector<PixelPoint> follow(PixelPoint start, const GetThree& three) {
+  const auto neighbours = [&](PixelPoint at) {
+    return around(three(at.x, at.y - 1), three(at.x, at.y), three(at.x, at.y + 1));
+  };
+  unsigned set = neighbours(start);
+  if (set == 0) return {start};
+  // With the clock from the left, where there is nothing.
   int direction = kLeft;
   do {
     direction = (direction + 7) % 8;
-  } while (direction != kLeft && !contains(stepped(start, direction)));
-  if (direction == kLeft) return {start};
+  } while ((set >> direction & 1) == 0);
   std::vector<PixelPoint> border;
   const PixelPoint last = stepped(start, direction);
   PixelPoint at = start;
   int before = (direction + 4) % 8;  // the step that leads to `at`
   while (true) {
     // From the pixel behind, against the clock.
-    direction = (before + 4) % 8;
-    do {
-      direction = (direction + 1) % 8;
-    } while (!contains(stepped(at, direction)));
+    const int from = (before + 5) % 8;
+    direction = (from + std::countr_zero((set | set << 8) >> from)) % 8;
     if (direction != before) border.push_back(at);
     const PixelPoint next = stepped(at, direction);
     if (next == start && at == last) return border;
     at = next;
     before = direction;
+    set = neighbours(at);
   }
 }
 
@@ -84,16 +99,19 @@ std::vector<PixelPoint> outer_border(const std::vector<Run>& runs) {
   const std::int64_t rows = runs.back().y - top + 2;
   const std::int64_t words = mask_words(extent.right - left + 1);
   if (rows * words > kLargestPicture) return outer_border_by_search(runs);
-  // Empty all around, so that no neighbour lies beyond.
+  // Empty all around, so that no neighbour lies beyond; one word more for the last two bytes.
   thread_local std::vector<Word> picture;
-  picture.assign(static_cast<std::size_t>(rows * words), 0);
+  picture.assign(static_cast<std::size_t>(rows * words + 1), 0);
   for (const Run& run : runs) {
     set_bits(picture.data() + (run.y - top) * words, run.first - left, run.end - left);
   }
-  const Word* bits = picture.data();
-  return follow({runs.front().first, runs.front().y}, [=](PixelPoint point) {
-    const std::int64_t x = point.x - left;
-    return (bits[(point.y - top) * words + x / kWordBits] >> (x % kWordBits) & 1) != 0;
+  // Byte by byte, so that three pixels never lie in two words.
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(picture.data());
+  return follow({runs.front().first, runs.front().y}, [=](std::int32_t x, std::int32_t y) {
+    const std::int64_t bit = (y - top) * words * kWordBits + x - left - 1;
+    std::uint16_t two;
+    std::memcpy(&two, bytes + bit / 8, sizeof two);
+    return Three{two} >> (bit % 8) & 7U;
   });
 }
 
@@ -106,15 +124,22 @@ std::vector<PixelPoint> outer_border_by_search(const std::vector<Run>& runs) {
     if (k == 0 || runs[k].y != runs[k - 1].y) starts.push_back(k);
   }
   starts.push_back(runs.size());
-  return follow({runs.front().first, top}, [&](PixelPoint point) {
-    const std::int32_t row = point.y - top;
-    if (row < 0 || row >= rows) return false;
-    const auto begin = runs.begin() + static_cast<std::ptrdiff_t>(starts[static_cast<std::size_t>(row)]);
-    const auto end =
-        runs.begin() + static_cast<std::ptrdiff_t>(starts[static_cast<std::size_t>(row) + 1]);
-    const auto after = std::partition_point(begin, end,
-                                            [&](const Run& run) { return run.first <= point.x; });
-    return after != begin && point.x < (after - 1)->end;
+  return follow({runs.front().first, top}, [&](std::int32_t x, std::int32_t y) {
+    const std::int32_t row = y - top;
+    if (row < 0 || row >= rows) return Three{0};
+    const auto start = [&](std::int32_t k) {
+      return runs.begin() + static_cast<std::ptrdiff_t>(starts[static_cast<std::size_t>(k)]);
+    };
+    const auto begin = start(row);
+    auto run = std::partition_point(begin, start(row + 1),
+                                    [&](const Run& other) { return other.first <= x + 1; });
+    Three pixels = 0;
+    while (run != begin && (--run)->end >= x) {
+      for (int k = 0; k < 3; ++k) {
+        if (run->first <= x - 1 + k && x - 1 + k < run->end) pixels |= 1U << k;
+      }
+    }
+    return pixels;
   });
 }
 
