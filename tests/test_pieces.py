@@ -204,6 +204,19 @@ def test_many_pieces_within_holes_of_many_regions_equal_the_reference():
             )
 
 
+@pytest.mark.parametrize(("density", "grain"), [(0.62, 0), (0.55, 0), (0.6, 1)])
+def test_a_region_of_very_many_holes_equals_the_reference(density, grain):
+    # More runs than are kept before holes are filled.
+    mask = blobs(np.random.default_rng(7), 1400, 1300, density, grain)
+    mask[:1] = mask[-1:] = mask[:, :1] = mask[:, -1:] = 0
+    for box in (None, (0, 0, 1300, 1400)):
+        options = options_of(reference.Sizes(min_area=0), box)
+        options.cleaning = NO_CLEANING
+        found = reference.numbered(reference.pieces(mask))
+        assert max(piece.pixels for piece in found) > 700_000
+        assert_same(_core.mask_pieces(mask, options), found)
+
+
 def test_a_spiral_as_long_as_the_mask_equals_the_reference():
     mask = np.zeros((301, 301), np.uint8)
     turns = np.arange(0, 60 * np.pi, 0.002)

@@ -3,22 +3,11 @@
 #include <algorithm>
 #include <cstddef>
 #include <tuple>
+#include <type_traits>
+
+#include "disjoint.h"
 
 namespace spinekit::classify {
-namespace {
-
-template <typename Node>
-std::int32_t root_of(std::vector<Node>& nodes, std::int32_t id) {
-  const auto at = [&](std::int32_t k) -> Node& { return nodes[static_cast<std::size_t>(k)]; };
-  while (at(id).parent != id) {
-    at(id).parent = at(at(id).parent).parent;
-    id = at(id).parent;
-  }
-  return id;
-}
-
-}  // namespace
-
 Labeller::Labeller(std::int64_t width, std::int64_t height, bool without_border, RunStore& store,
                    Calls calls)
     : width_(static_cast<std::int32_t>(width)),
@@ -50,6 +39,7 @@ void Labeller::add(const Word* row) {
   std::swap(span_ids_, above_span_ids_);
   std::swap(gap_ids_, above_gap_ids_);
   ++row_;
+  if (to_fill_) fill();
   constexpr std::size_t kSome = 1024;
   if (regions_.size() + backgrounds_.size() > kSome + 4 * above_.size()) compact();
 }
@@ -110,7 +100,23 @@ void Labeller::extend(Id id, Span span) {
       (row_ == 0 || row_ == height_ - 1 || span.first == 0 || span.end == width_)) {
     touch_border(region);
   }
-  if (!region.at_border) store_.append(region.runs, {row_, span.first, span.end});
+  if (region.at_border) return;
+  store_.append(region.runs, {row_, span.first, span.end});
+  if (region.runs.count >= region.fill_at) to_fill_ = true;
+}
+
+// A region of many holes, as noise makes, would keep its runs for nothing.
+void Labeller::fill() {
+  to_fill_ = false;
+  for (const Id span_id : above_span_ids_) {
+    Region& region = regions_[static_cast<std::size_t>(region_of(span_id))];
+    if (region.runs.count < region.fill_at) continue;
+    store_.sorted(region.runs, runs_);
+    fill_holes(runs_);
+    store_.release(region.runs);
+    for (const Run& run : runs_) store_.append(region.runs, run);
+    region.fill_at = std::max(kManyRuns, 2 * region.runs.count);
+  }
 }
 
 void Labeller::touch_border(Region& region) {
@@ -307,7 +313,7 @@ std::int64_t Labeller::memory() const {
   };
   return bytes(spans_) + bytes(above_) + bytes(span_ids_) + bytes(above_span_ids_) +
          bytes(gap_ids_) + bytes(above_gap_ids_) + bytes(regions_) + bytes(live_regions_) +
-         bytes(backgrounds_) + bytes(live_backgrounds_) + bytes(waiting_);
+         bytes(backgrounds_) + bytes(live_backgrounds_) + bytes(waiting_) + bytes(runs_);
 }
 
 }  // namespace spinekit::classify

@@ -42,6 +42,7 @@ class Labeller {
   using Id = std::int32_t;
   static constexpr Id kNone = -1;
   static constexpr Id kOutside = 0;  // of the backgrounds
+  static constexpr std::int64_t kManyRuns = 1 << 15;
 
   // Pieces that wait, a list in waiting_.
   struct Queue {
@@ -64,6 +65,7 @@ class Labeller {
     bool done = false;
     std::int64_t pixels = 0;
     RunList runs{};
+    std::int64_t fill_at = kManyRuns;
     Queue queue{};
   };
   struct Background {
@@ -86,6 +88,7 @@ class Labeller {
   void end_region(Id id);
   void end_background(Id id);
   void end_those_above();
+  void fill();
   void compact();
 
   void wait(Queue& queue, Piece&& piece);
@@ -106,6 +109,8 @@ class Labeller {
   std::vector<Background> backgrounds_, live_backgrounds_;
   std::vector<Waiting> waiting_;
   Id free_waiting_ = kNone;
+  bool to_fill_ = false;
+  std::vector<Run> runs_;
 };
 
 }  // namespace spinekit::classify

@@ -127,7 +127,8 @@ struct PieceFinder::State {
     labeller.add(row);
     ++cleaned;
     // What labels take goes up and down with the runs of one row.
-    const std::int64_t labels = labeller.memory();
+    const std::int64_t labels =
+        labeller.memory() + static_cast<std::int64_t>(runs.capacity() * sizeof(Run));
     use(labels - label_memory);
     label_memory = labels;
   }

@@ -34,7 +34,7 @@ void RunStore::append(RunList& list, const Run& run) {
     chunks_.push_back(std::make_unique<Slot[]>(kChunk));
     for (std::int32_t k = 0; k < kChunk; ++k) slot(start + k).next = start + k + 1;
     slot(start + kChunk - 1).next = -1;
-    free_ = {start, start + kChunk - 1};
+    free_ = {start, start + kChunk - 1, kChunk};
   }
   const std::int32_t added = free_.head;
   free_.head = slot(added).next;
@@ -45,6 +45,7 @@ void RunStore::append(RunList& list, const Run& run) {
     list.head = added;
   }
   list.tail = added;
+  ++list.count;
 }
 
 void RunStore::join(RunList& list, RunList& other) {
@@ -52,6 +53,7 @@ void RunStore::join(RunList& list, RunList& other) {
   if (list.tail >= 0) {
     slot(list.tail).next = other.head;
     list.tail = other.tail;
+    list.count += other.count;
   } else {
     list = other;
   }

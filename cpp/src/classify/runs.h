@@ -25,10 +25,15 @@ struct Run {
 // Appends the runs of a row without bits beyond the width.
 void append_spans(const Word* row, std::int64_t words, std::vector<Span>& spans);
 
+// Of a region that still grows below its last row, fills what is certain to be a hole; its outer border
+// stays. `runs` are sorted, and every row between the first and the last has some.
+void fill_holes(std::vector<Run>& runs);
+
 // A list of runs in a store.
 struct RunList {
   std::int32_t head = -1;
   std::int32_t tail = -1;
+  std::int64_t count = 0;
 };
 
 // Many lists in few allocations: lists grow, are joined and go all the time.
