@@ -300,6 +300,35 @@ TEST_CASE("borders are the same from a picture and from a search") {
   }
 }
 
+TEST_CASE("holes are filled only where nothing can open them any more") {
+  // Three gaps: one closed, one open to the right of the row below, one to the rows to come.
+  std::vector<Run> runs{{0, 0, 9}, {1, 0, 2}, {1, 3, 5}, {1, 7, 9}, {2, 0, 6},
+                        {3, 0, 2}, {3, 4, 6}};
+  classify::fill_holes(runs);
+  REQUIRE(runs.size() == 6);
+  CHECK(runs[1].first == 0);
+  CHECK(runs[1].end == 5);
+  CHECK(runs[2].first == 7);
+  CHECK(runs[4].end == 2);
+  CHECK(runs[5].first == 4);
+}
+
+TEST_CASE("a sieve keeps little more than its outline, and has its corners for a contour") {
+  Picture sieve;
+  for (int y = 0; y < 2001; ++y) {
+    std::string& row = sieve.emplace_back(2001, '#');
+    for (int x = 1; y % 2 == 1 && x < 2001; x += 2) row[static_cast<std::size_t>(x)] = '.';
+  }
+  PieceOptions options = bare();
+  options.boundary = PieceBox{0, 0, 2001, 2001};
+  options.memory_limit = 6'000'000;
+  const auto pieces = pieces_of(sieve, options);
+  REQUIRE(pieces.size() == 1);
+  CHECK(pieces[0].contour == Points{{0, 0}, {0, 2000}, {2000, 2000}, {2000, 0}});
+  CHECK(pieces[0].area == 4'000'000);
+  CHECK(pieces[0].pixels == 2001 * 2001 - 1000 * 1000);
+}
+
 TEST_CASE("simplifying keeps corners and spikes, and drops what is within the tolerance") {
   CHECK(classify::simplified({{5, 5}}, 0.9) == Points{{5, 5}});
   // Steps of one pixel are 0.71 from the slope at most.

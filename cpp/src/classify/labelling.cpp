@@ -139,6 +139,7 @@ Labeller::Id Labeller::unite_regions(Id a, Id b) {
   kept.right = std::max(kept.right, gone.right);
   kept.last_row = std::max(kept.last_row, gone.last_row);
   kept.pixels += gone.pixels;
+  kept.fill_at = std::max(kept.fill_at, gone.fill_at);
   store_.join(kept.runs, gone.runs);
   move(gone.queue, kept.queue);
   if (kept.at_border || gone.at_border) touch_border(kept);

@@ -42,7 +42,7 @@ class Labeller {
   using Id = std::int32_t;
   static constexpr Id kNone = -1;
   static constexpr Id kOutside = 0;  // of the backgrounds
-  static constexpr std::int64_t kManyRuns = 1 << 15;
+  static constexpr std::int64_t kManyRuns = 1 << 17;
 
   // Pieces that wait, a list in waiting_.
   struct Queue {
