@@ -127,8 +127,9 @@ def smoothed(mask):
 def clean(mask, kernel, join=0):
     """Close, blur and threshold, open; then, if join is not 0, close with an ellipse of that size.
 
-    Decided: what the specification calls morph_size joins neighbouring pieces, is off unless asked for, and comes
-    last. Borders are OpenCV's defaults: morphology sees nothing beyond the image, the blur its mirror image.
+    Decided: what the specification calls morph_size joins neighbouring pieces, is off unless asked for, and
+    comes last. Borders are OpenCV's defaults: morphology sees nothing beyond the image, the blur its mirror
+    image.
     """
     mask = smoothed(closed(mask))
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, ellipse(kernel))
@@ -141,10 +142,10 @@ def clean(mask, kernel, join=0):
 def boundary(image, mode):
     """Return the artwork's box, or None where none is found or mode is "none".
 
-    Decided: rectangles of an even size stay even, with OpenCV's anchor; the largest contour is the one of largest
-    cv2.contourArea, and that area is what must reach 30 % of the image. For edges, grey is OpenCV's; angles are
-    taken without sign; top and bottom are the extremes of the horizontal lines' ends, left and right those of
-    the vertical lines' ends.
+    Decided: rectangles of an even size stay even, with OpenCV's anchor; the largest contour is the one of
+    largest cv2.contourArea, and that area is what must reach 30 % of the image. For edges, grey is OpenCV's;
+    angles are taken without sign; top and bottom are the extremes of the horizontal lines' ends, left and
+    right those of the vertical lines' ends.
     """
     if mode == "none":
         return None
@@ -164,14 +165,10 @@ def boundary(image, mode):
         if not contours:
             return None
         largest = max(contours, key=cv2.contourArea)
-        return (
-            cv2.boundingRect(largest) if cv2.contourArea(largest) >= 0.3 * width * height else None
-        )
+        return cv2.boundingRect(largest) if cv2.contourArea(largest) >= 0.3 * width * height else None
     assert mode == "edges"
     edges = cv2.Canny(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), 50, 150)
-    lines = cv2.HoughLinesP(
-        edges, 1, np.pi / 180, 100, minLineLength=0.3 * least, maxLineGap=50
-    )
+    lines = cv2.HoughLinesP(edges, 1, np.pi / 180, 100, minLineLength=0.3 * least, maxLineGap=50)
     across, down = [], []
     for x1, y1, x2, y2 in [] if lines is None else np.reshape(lines, (-1, 4)).tolist():
         angle = abs(math.degrees(math.atan2(y2 - y1, x2 - x1)))
@@ -234,11 +231,11 @@ def centroid_of(contour):
 
 
 def pieces(mask, min_area=0, max_area=0):
-    """Return the outer contours of a clean mask whose area is within [min_area, max_area] (0: no upper limit).
+    """Return the outer contours of a clean mask with areas in [min_area, max_area] (0: no upper limit).
 
     Decided: contours are CHAIN_APPROX_SIMPLE, their area is cv2.contourArea (through the centres of border
-    pixels, holes counted in). What lies in a hole of a region is no piece of its own. The outline is OpenCV 5's
-    cv2.approxPolyDP: 4.6's measures to lines instead of segments and cuts off thin spikes.
+    pixels, holes counted in). What lies in a hole of a region is no piece of its own. The outline is OpenCV
+    5's cv2.approxPolyDP: 4.6's measures to lines instead of segments and cuts off thin spikes.
     """
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
@@ -264,8 +261,8 @@ def pieces(mask, min_area=0, max_area=0):
 def numbered(found, order="grid", cell=500):
     """Return the pieces in their order, with numbers from 1.
 
-    Decided: places are centroids; `row` and `column` sort in bands of `cell`, by x and by y; the 50 of `grid` is not
-    scaled; what is equal comes in the order of the contours' first points, (y, x).
+    Decided: places are centroids; `row` and `column` sort in bands of `cell`, by x and by y; the 50 of `grid`
+    is not scaled; what is equal comes in the order of the contours' first points, (y, x).
     """
 
     def key(piece):
@@ -287,8 +284,8 @@ def numbered(found, order="grid", cell=500):
 def damage(mask, sizes, box=None, join=False, order="grid"):
     """Return the numbered pieces of a classified mask; sizes as `scaled` gives them.
 
-    Decided: the boundary is applied after the cleaning; regions at the image's border are removed only where there
-    is no boundary.
+    Decided: the boundary is applied after the cleaning; regions at the image's border are removed only where
+    there is no boundary.
     """
     mask = clean(mask, sizes.kernel, sizes.join if join else 0)
     mask = without_border(mask) if box is None else within(mask, box, sizes.margin)
@@ -309,8 +306,8 @@ def svg_path(outline):
 def svg(outline, mm_per_pixel=None):
     """Return one piece's file; "" for fewer than three points. mm_per_pixel is (x, y).
 
-    Decided: each further point has its own L; the box is that of the outline's points, without half a pixel around
-    it; without a scale the picture is moved to the origin all the same, in pixels.
+    Decided: each further point has its own L; the box is that of the outline's points, without half a pixel
+    around it; without a scale the picture is moved to the origin all the same, in pixels.
     """
     path = svg_path(outline)
     if not path:

@@ -1,3 +1,5 @@
+#include "spinekit/pieces.h"
+
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -13,7 +15,6 @@
 #include "classify/simplifying.h"
 #include "classify/tracing.h"
 #include "spinekit/error.h"
-#include "spinekit/pieces.h"
 
 namespace {
 
@@ -187,15 +188,16 @@ TEST_CASE("what lies in a hole of a region that goes with the border is a piece"
 }
 
 TEST_CASE("a ring that reaches the border below its island gives the island free") {
-  const auto pieces = pieces_of({".......", ".#####.", ".#...#.", ".#.#.#.", ".#...#.", ".#####.",
-                                 ".#.....", ".#....."});
+  const auto pieces = pieces_of(
+      {".......", ".#####.", ".#...#.", ".#.#.#.", ".#...#.", ".#####.", ".#.....", ".#....."});
   REQUIRE(pieces.size() == 1);
   CHECK(pieces[0].contour == Points{{3, 3}});
 }
 
 TEST_CASE("corners connect regions and do not let background through") {
   // A diamond: closed by corners, so that its middle pixel lies in a hole.
-  const Picture diamond{".......", "...#...", "..#.#..", ".#.#.#.", "..#.#..", "...#...", "......."};
+  const Picture diamond{".......", "...#...", "..#.#..", ".#.#.#.",
+                        "..#.#..", "...#...", "......."};
   const auto pieces = pieces_of(diamond);
   REQUIRE(pieces.size() == 1);
   CHECK(pieces[0].pixels == 9);  // the middle one touches the diamond by its corners
@@ -220,8 +222,8 @@ TEST_CASE("the boundary cuts regions and keeps those at its edge") {
 }
 
 TEST_CASE("areas filter, bounds included") {
-  const Picture squares{"..............", ".###.####.###.", ".###.####.###.", ".###.####.....",
-                        ".....####.....", ".............."};
+  const Picture squares{"..............", ".###.####.###.", ".###.####.###.",
+                        ".###.####.....", ".....####.....", ".............."};
   PieceOptions options = bare();  // of areas 4, 9 and 2
   CHECK(pieces_of(squares, options).size() == 3);
   options.min_area = 4;
@@ -302,8 +304,8 @@ TEST_CASE("borders are the same from a picture and from a search") {
 
 TEST_CASE("holes are filled only where nothing can open them any more") {
   // Three gaps: one closed, one open to the right of the row below, one to the rows to come.
-  std::vector<Run> runs{{0, 0, 9}, {1, 0, 2}, {1, 3, 5}, {1, 7, 9}, {2, 0, 6},
-                        {3, 0, 2}, {3, 4, 6}};
+  std::vector<Run> runs{{0, 0, 9}, {1, 0, 2}, {1, 3, 5}, {1, 7, 9},
+                        {2, 0, 6}, {3, 0, 2}, {3, 4, 6}};
   classify::fill_holes(runs);
   REQUIRE(runs.size() == 6);
   CHECK(runs[1].first == 0);

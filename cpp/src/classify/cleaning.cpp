@@ -32,9 +32,8 @@ class LastStage : public RowStage {
 
 void check_kernel(std::int64_t size, const char* name) {
   if (size == 0 || (size > 0 && size <= kLargestKernel && size % 2 == 1)) return;
-  throw_argument(std::string(name) + ": " + std::to_string(size) +
-                 ", expected an odd size up to " + std::to_string(kLargestKernel) +
-                 ", or 0 for none");
+  throw_argument(std::string(name) + ": " + std::to_string(size) + ", expected an odd size up to " +
+                 std::to_string(kLargestKernel) + ", or 0 for none");
 }
 
 }  // namespace
@@ -83,8 +82,7 @@ MaskCleaner::MaskCleaner(std::int64_t width, std::int64_t height, const Cleaning
   stages.push_back(std::make_unique<LastStage>(std::move(sink)));
   const auto ellipse = [&](std::int64_t size, Morphology kind) {
     if (size <= 1) return;
-    stages.push_back(
-        std::make_unique<EllipseStage>(width, height, size, kind, *stages.back()));
+    stages.push_back(std::make_unique<EllipseStage>(width, height, size, kind, *stages.back()));
   };
   ellipse(options.join, Morphology::kErode);
   ellipse(options.join, Morphology::kDilate);

@@ -35,7 +35,8 @@ EllipseStage::EllipseStage(std::int64_t width, std::int64_t height, std::int64_t
   const std::vector<std::int64_t> half_widths = ellipse_half_widths(size);
   for (std::int64_t away = radius_; away >= 0; --away) {
     const std::int64_t half_width = half_widths[static_cast<std::size_t>(away)];
-    if (steps_.empty() || steps_.back().half_width != half_width) steps_.push_back({half_width, {}});
+    if (steps_.empty() || steps_.back().half_width != half_width)
+      steps_.push_back({half_width, {}});
     steps_.back().away.push_back(away);
   }
 }
@@ -71,8 +72,8 @@ void EllipseStage::add(const Word* row) {
 void EllipseStage::widen_to(std::int64_t half_width) {
   while (wide_by_ < half_width) {
     // A step longer than the present reach would lose what is pushed out and back in at the borders.
-    const std::int64_t by = std::min({half_width - wide_by_, std::max<std::int64_t>(1, wide_by_),
-                                      kWordBits - 1});
+    const std::int64_t by =
+        std::min({half_width - wide_by_, std::max<std::int64_t>(1, wide_by_), kWordBits - 1});
     const Word* from = wide_.data();
     Word* to = wider_.data();
     const auto up = static_cast<int>(by), down = static_cast<int>(kWordBits - by);

@@ -58,10 +58,8 @@ Labeller::Id Labeller::label_gap(std::size_t gap, std::size_t& candidate) {
   }
   if (id == kNone) {
     id = static_cast<Id>(backgrounds_.size());
-    backgrounds_.push_back({.parent = id,
-                            .above = above_span_ids_[candidate - 1],
-                            .top = row_,
-                            .last_row = row_});
+    backgrounds_.push_back(
+        {.parent = id, .above = above_span_ids_[candidate - 1], .top = row_, .last_row = row_});
   }
   backgrounds_[static_cast<std::size_t>(id)].last_row = row_;
   return id;

@@ -65,13 +65,13 @@ PieceSizes scaled(const PieceSizes& sizes, std::int64_t width, std::int64_t heig
   }
   const double scale = static_cast<double>(width) * static_cast<double>(height) / kReferencePixels;
   const double length = std::sqrt(scale);
-  return {.min_area = times(sizes.min_area, scale),
-          .max_area =
-              sizes.max_area == 0 ? 0 : std::max<std::int64_t>(1, times(sizes.max_area, scale)),
-          .kernel = odd(std::max<std::int64_t>(3, times(sizes.kernel, length))),
-          .join = odd(std::max<std::int64_t>(5, times(sizes.join, length))),
-          .cell = std::max<std::int64_t>(1, times(sizes.cell, length)),
-          .margin = times(sizes.margin, length)};
+  return {
+      .min_area = times(sizes.min_area, scale),
+      .max_area = sizes.max_area == 0 ? 0 : std::max<std::int64_t>(1, times(sizes.max_area, scale)),
+      .kernel = odd(std::max<std::int64_t>(3, times(sizes.kernel, length))),
+      .join = odd(std::max<std::int64_t>(5, times(sizes.join, length))),
+      .cell = std::max<std::int64_t>(1, times(sizes.cell, length)),
+      .margin = times(sizes.margin, length)};
 }
 
 }  // namespace spinekit

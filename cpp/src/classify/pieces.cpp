@@ -71,9 +71,8 @@ std::vector<Word> columns_mask(std::int64_t width, std::int64_t first, std::int6
 }
 
 std::int64_t bytes_of(const Piece& piece) {
-  return static_cast<std::int64_t>(sizeof(Piece) + (piece.contour.capacity() +
-                                                    piece.outline.capacity()) *
-                                                       sizeof(PixelPoint));
+  return static_cast<std::int64_t>(
+      sizeof(Piece) + (piece.contour.capacity() + piece.outline.capacity()) * sizeof(PixelPoint));
 }
 
 }  // namespace
@@ -89,8 +88,7 @@ struct PieceFinder::State {
                                   std::int64_t pixels) { return trace(list, box, pixels); },
                   .keep = [this](Piece&& piece) { pieces.push_back(std::move(piece)); },
                   .drop = [this](const Piece& piece) { used -= bytes_of(piece); }}),
-        cleaner(width, height, options.cleaning,
-                [this](const Word* row) { add_cleaned(row); }),
+        cleaner(width, height, options.cleaning, [this](const Word* row) { add_cleaned(row); }),
         packed(static_cast<std::size_t>(mask_words(width))) {
     if (options.boundary) {
       const PieceBox& box = *options.boundary;
@@ -111,11 +109,10 @@ struct PieceFinder::State {
     used += bytes;
     peak = std::max(peak, used);
     if (used <= options.memory_limit) return;
-    throw_resource(
-        "pieces: their runs and contours need more than the memory limit of " +
-        std::to_string(options.memory_limit) + " bytes at row " + std::to_string(cleaned) + " of " +
-        std::to_string(height) +
-        "; a larger kernel or min_area leaves less of a noisy mask, or raise the limit");
+    throw_resource("pieces: their runs and contours need more than the memory limit of " +
+                   std::to_string(options.memory_limit) + " bytes at row " +
+                   std::to_string(cleaned) + " of " + std::to_string(height) +
+                   "; a larger kernel or min_area leaves less of a noisy mask, or raise the limit");
   }
 
   void add_cleaned(const Word* row) {

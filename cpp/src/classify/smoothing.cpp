@@ -74,9 +74,7 @@ void sums_along(const Word* row, Word* planes) {
     const Word here = row[k], before = row[k - 1], after = row[k + 1];
     const auto left = [&](int by) { return here << by | before >> (64 - by); };
     const auto right = [&](int by) { return here >> by | after << (64 - by); };
-    const auto pair = [&](int by) {
-      return Sliced<2>{left(by) ^ right(by), left(by) & right(by)};
-    };
+    const auto pair = [&](int by) { return Sliced<2>{left(by) ^ right(by), left(by) & right(by)}; };
     const Sliced<7> sum = weighted<7>(pair(3), pair(2), pair(1), Sliced<1>{here});
     for (std::int64_t bit = 0; bit < 7; ++bit)
       planes[bit * kBlock + k] = sum[static_cast<std::size_t>(bit)];
@@ -92,9 +90,8 @@ void majority(const std::array<const Word*, 7>& rows, Word* out) {
         bits[static_cast<std::size_t>(bit)] = rows[row][bit * kBlock + k];
       return bits;
     };
-    const Sliced<13> total =
-        weighted<13>(add<8>(sums(0), sums(6)), add<8>(sums(1), sums(5)),
-                     add<8>(sums(2), sums(4)), sums(3));
+    const Sliced<13> total = weighted<13>(add<8>(sums(0), sums(6)), add<8>(sums(1), sums(5)),
+                                          add<8>(sums(2), sums(4)), sums(3));
     out[k] = total[11] | total[12];
   }
 }
