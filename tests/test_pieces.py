@@ -17,7 +17,7 @@ NUMBERINGS = {
     "column": _core.Numbering.COLUMN,
     "simple": _core.Numbering.SIMPLE,
 }
-NO_CLEANING = _core.CleaningOptions(close=0, smooth=False, open=0)
+NO_CLEANING = _core.CleaningOptions(closing=0, smooth=False, opening=0)
 SIDES = st.one_of(st.integers(1, 12), st.sampled_from([63, 64, 65, 127, 128, 129, 511, 512, 513]))
 KERNELS = st.sampled_from([3, 5, 7, 9, 11, 13])
 SOME = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -50,7 +50,7 @@ def masks(draw, sides=SIDES):
 
 def options_of(sizes, box=None, join=False, order="grid"):
     options = _core.PieceOptions()
-    options.cleaning = _core.CleaningOptions(open=sizes.kernel, join=sizes.join if join else 0)
+    options.cleaning = _core.CleaningOptions(opening=sizes.kernel, join=sizes.join if join else 0)
     if box is not None:
         x, y, width, height = box
         least = max(0, width - 2 * sizes.margin), max(0, height - 2 * sizes.margin)
@@ -96,18 +96,18 @@ def assert_same(ours, theirs):
 @given(masks(), KERNELS, KERNELS)
 def test_every_step_of_cleaning_equals_opencv(mask, kernel, join):
     def cleaned(**steps):
-        off = {"close": 0, "smooth": False, "open": 0, "join": 0}
+        off = {"closing": 0, "smooth": False, "opening": 0, "join": 0}
         return np.where(_core.cleaned_mask(mask, _core.CleaningOptions(**(off | steps))), 255, 0)
 
     ellipse = reference.ellipse(kernel)
     np.testing.assert_array_equal(cleaned(), mask)
-    np.testing.assert_array_equal(cleaned(close=3), reference.closed(mask))
+    np.testing.assert_array_equal(cleaned(closing=3), reference.closed(mask))
     np.testing.assert_array_equal(cleaned(smooth=True), reference.smoothed(mask))
-    np.testing.assert_array_equal(cleaned(open=kernel), cv2.morphologyEx(mask, cv2.MORPH_OPEN, ellipse))
+    np.testing.assert_array_equal(cleaned(opening=kernel), cv2.morphologyEx(mask, cv2.MORPH_OPEN, ellipse))
     np.testing.assert_array_equal(cleaned(join=kernel), cv2.morphologyEx(mask, cv2.MORPH_CLOSE, ellipse))
-    all_steps = cleaned(close=3, smooth=True, open=kernel)
+    all_steps = cleaned(closing=3, smooth=True, opening=kernel)
     np.testing.assert_array_equal(all_steps, reference.clean(mask, kernel))
-    all_steps = cleaned(close=3, smooth=True, open=kernel, join=join)
+    all_steps = cleaned(closing=3, smooth=True, opening=kernel, join=join)
     np.testing.assert_array_equal(all_steps, reference.clean(mask, kernel, join))
 
 
@@ -117,8 +117,8 @@ def test_large_kernels_equal_opencv(kernel):
     ellipse = reference.ellipse(kernel)
     for grain, density in ((3, 0.02), (20, 0.5), (3, 0.98)):
         mask = blobs(generator, 300, 517, density, grain)
-        for name, operation in (("open", cv2.MORPH_OPEN), ("join", cv2.MORPH_CLOSE)):
-            steps = {"close": 0, "smooth": False, "open": 0, name: kernel}
+        for name, operation in (("opening", cv2.MORPH_OPEN), ("join", cv2.MORPH_CLOSE)):
+            steps = {"closing": 0, "smooth": False, "opening": 0, name: kernel}
             cleaned = _core.cleaned_mask(mask, _core.CleaningOptions(**steps))
             np.testing.assert_array_equal(cleaned, cv2.morphologyEx(mask, operation, ellipse) > 0)
 
@@ -131,7 +131,7 @@ def test_every_column_of_seven_rows_is_smoothed_as_opencv_does():
         rows[:3] = np.tile(first, 128)
         rows[3:6] = patterns.reshape(-1)
         rows[6] = np.tile(first[::-1], 128)
-        cleaned = _core.cleaned_mask(rows, _core.CleaningOptions(close=0, smooth=True, open=0))
+        cleaned = _core.cleaned_mask(rows, _core.CleaningOptions(closing=0, smooth=True, opening=0))
         np.testing.assert_array_equal(cleaned, reference.smoothed(rows) > 0)
 
 
@@ -317,7 +317,7 @@ def test_rejects_what_cannot_be():
         with pytest.raises(ArgumentError, match="expected a box on the mask"):
             _core.PieceFinder(10, 10, options)
     for kernel in (2, -3, 1001):
-        with pytest.raises(ArgumentError, match=r"open: -?\d+, expected an odd size"):
-            _core.cleaned_mask(np.zeros((5, 5), bool), _core.CleaningOptions(open=kernel))
+        with pytest.raises(ArgumentError, match=r"opening: -?\d+, expected an odd size"):
+            _core.cleaned_mask(np.zeros((5, 5), bool), _core.CleaningOptions(opening=kernel))
     with pytest.raises(ArgumentError, match="0 x 5, expected"):
         _core.mask_pieces(np.zeros((5, 0), bool), _core.PieceOptions())

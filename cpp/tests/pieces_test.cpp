@@ -34,7 +34,7 @@ std::vector<std::uint8_t> bytes_of(const Picture& picture) {
 
 PieceOptions bare() {
   PieceOptions options;
-  options.cleaning = {.close = 0, .smooth = false, .open = 0};
+  options.cleaning = {.closing = 0, .smooth = false, .opening = 0};
   options.min_area = 0;
   return options;
 }
@@ -113,15 +113,15 @@ TEST_CASE("ellipses are drawn as OpenCV documents them") {
 }
 
 TEST_CASE("closing fills a gap, opening takes a line away, and borders do neither") {
-  const CleaningOptions close{.close = 3, .smooth = false, .open = 0};
+  const CleaningOptions close{.closing = 3, .smooth = false, .opening = 0};
   CHECK(cleaned({"##.##", "##.##", "##.##"}, close) == Picture{"#####", "#####", "#####"});
-  const CleaningOptions open{.close = 0, .smooth = false, .open = 3};
+  const CleaningOptions open{.closing = 0, .smooth = false, .opening = 3};
   CHECK(cleaned({".....", "#####", "....."}, open) == Picture{".....", ".....", "....."});
   CHECK(cleaned({"#####", "#####", "....."}, open) == Picture{"#####", "#####", "....."});
 }
 
 TEST_CASE("smoothing rounds a corner and drops a pixel") {
-  const CleaningOptions smooth{.close = 0, .smooth = true, .open = 0};
+  const CleaningOptions smooth{.closing = 0, .smooth = true, .opening = 0};
   Picture pixel(9, ".........");
   pixel[4][4] = '#';
   CHECK(cleaned(pixel, smooth) == Picture(9, "........."));

@@ -130,14 +130,15 @@ void bind_pieces(py::module_& module) {
 
   py::classh<CleaningOptions>(module, "CleaningOptions",
                               "Diameters of ellipses in pixels of the mask; 0 leaves a step out.")
-      .def(py::init([](std::int64_t close, bool smooth, std::int64_t open, std::int64_t join) {
-             return CleaningOptions{.close = close, .smooth = smooth, .open = open, .join = join};
+      .def(py::init([](std::int64_t closing, bool smooth, std::int64_t opening, std::int64_t join) {
+             return CleaningOptions{
+                 .closing = closing, .smooth = smooth, .opening = opening, .join = join};
            }),
-           py::kw_only(), py::arg("close") = 3, py::arg("smooth") = true, py::arg("open") = 3,
+           py::kw_only(), py::arg("closing") = 3, py::arg("smooth") = true, py::arg("opening") = 3,
            py::arg("join") = 0)
-      .def_readwrite("close", &CleaningOptions::close)
+      .def_readwrite("closing", &CleaningOptions::closing)
       .def_readwrite("smooth", &CleaningOptions::smooth)
-      .def_readwrite("open", &CleaningOptions::open)
+      .def_readwrite("opening", &CleaningOptions::opening)
       .def_readwrite("join", &CleaningOptions::join);
 
   py::classh<PieceOptions>(module, "PieceOptions", "Sizes are pixels of the mask.")

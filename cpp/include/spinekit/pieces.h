@@ -22,10 +22,10 @@ void pack_mask_row(const std::uint8_t* bytes, std::int64_t width, std::uint64_t*
 
 // Sizes are diameters of ellipses as OpenCV draws them: odd; 0 leaves the step out.
 struct CleaningOptions {
-  std::int64_t close = 3;
+  std::int64_t closing = 3;
   // 7 x 7 Gaussian of the mask as 0 and 255, mirrored at the borders; damage is what exceeds 127.
   bool smooth = true;
-  std::int64_t open = 3;
+  std::int64_t opening = 3;
   // A closing after the opening, which joins neighbouring pieces.
   std::int64_t join = 0;
 };

@@ -72,8 +72,8 @@ MaskCleaner::MaskCleaner(std::int64_t width, std::int64_t height, const Cleaning
     throw_argument("mask: " + std::to_string(width) + " x " + std::to_string(height) +
                    ", expected at least 1 x 1");
   }
-  check_kernel(options.close, "close");
-  check_kernel(options.open, "open");
+  check_kernel(options.closing, "closing");
+  check_kernel(options.opening, "opening");
   check_kernel(options.join, "join");
   state_->width = width;
   state_->height = height;
@@ -86,13 +86,13 @@ MaskCleaner::MaskCleaner(std::int64_t width, std::int64_t height, const Cleaning
   };
   ellipse(options.join, Morphology::kErode);
   ellipse(options.join, Morphology::kDilate);
-  ellipse(options.open, Morphology::kDilate);
-  ellipse(options.open, Morphology::kErode);
+  ellipse(options.opening, Morphology::kDilate);
+  ellipse(options.opening, Morphology::kErode);
   if (options.smooth) {
     stages.push_back(std::make_unique<SmoothingStage>(width, height, *stages.back()));
   }
-  ellipse(options.close, Morphology::kErode);
-  ellipse(options.close, Morphology::kDilate);
+  ellipse(options.closing, Morphology::kErode);
+  ellipse(options.closing, Morphology::kDilate);
 }
 
 MaskCleaner::~MaskCleaner() = default;
