@@ -15,5 +15,6 @@ void bind_projection(pybind11::module_& module);
 void bind_filters(pybind11::module_& module);
 void bind_scan(pybind11::module_& module);
 void bind_colour(pybind11::module_& module);
+void bind_pieces(pybind11::module_& module);
 
 }  // namespace spinekit::bindings

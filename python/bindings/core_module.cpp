@@ -15,4 +15,5 @@ PYBIND11_MODULE(_core, module) {
   spinekit::bindings::bind_filters(module);
   spinekit::bindings::bind_scan(module);
   spinekit::bindings::bind_colour(module);
+  spinekit::bindings::bind_pieces(module);
 }

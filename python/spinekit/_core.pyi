@@ -807,6 +807,146 @@ class DamageMask:
         Fill bytes (rows, columns).
         """
 
+class Numbering(enum.Enum):
+    """
+    The order of pieces.
+    """
+
+    COLUMN = 2
+    GRID = 0
+    ROW = 1
+    SIMPLE = 3
+
+class CleaningOptions:
+    """
+    Diameters of ellipses in pixels of the mask; 0 leaves a step out.
+    """
+
+    smooth: bool
+    def __init__(
+        self,
+        *,
+        closing: typing.SupportsInt | typing.SupportsIndex = 3,
+        smooth: bool = True,
+        opening: typing.SupportsInt | typing.SupportsIndex = 3,
+        join: typing.SupportsInt | typing.SupportsIndex = 0,
+    ) -> None: ...
+    @property
+    def closing(self) -> int: ...
+    @closing.setter
+    def closing(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def join(self) -> int: ...
+    @join.setter
+    def join(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def opening(self) -> int: ...
+    @opening.setter
+    def opening(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+
+class PieceOptions:
+    """
+    Sizes are pixels of the mask.
+    """
+
+    cleaning: CleaningOptions
+    keep_contours: bool
+    numbering: Numbering
+    def __init__(self) -> None: ...
+    @property
+    def boundary(self) -> tuple[int, int, int, int] | None:
+        """
+        (x, y, width, height), or None: regions at the border of the mask are left out.
+        """
+    @boundary.setter
+    def boundary(
+        self,
+        arg1: tuple[
+            typing.SupportsInt | typing.SupportsIndex,
+            typing.SupportsInt | typing.SupportsIndex,
+            typing.SupportsInt | typing.SupportsIndex,
+            typing.SupportsInt | typing.SupportsIndex,
+        ]
+        | None,
+    ) -> None: ...
+    @property
+    def cell(self) -> int: ...
+    @cell.setter
+    def cell(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def epsilon(self) -> float: ...
+    @epsilon.setter
+    def epsilon(self, arg0: typing.SupportsFloat | typing.SupportsIndex) -> None: ...
+    @property
+    def max_area(self) -> int:
+        """
+        0: no limit.
+        """
+    @max_area.setter
+    def max_area(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def memory_limit(self) -> int:
+        """
+        Bytes.
+        """
+    @memory_limit.setter
+    def memory_limit(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+    @property
+    def min_area(self) -> int: ...
+    @min_area.setter
+    def min_area(self, arg0: typing.SupportsInt | typing.SupportsIndex) -> None: ...
+
+class Piece:
+    """
+    One piece of a mask.
+    """
+    @property
+    def area(self) -> float: ...
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """
+        (x, y, width, height)
+        """
+    @property
+    def centroid(self) -> tuple[float, float]:
+        """
+        (x, y)
+        """
+    @property
+    def contour(self) -> numpy.typing.NDArray[numpy.int32]:
+        """
+        (n, 2), (x, y); empty unless kept.
+        """
+    @property
+    def number(self) -> int: ...
+    @property
+    def outline(self) -> numpy.typing.NDArray[numpy.int32]: ...
+    @property
+    def pixels(self) -> int: ...
+
+class PieceFinder:
+    """
+    Mask rows in, numbered pieces out.
+    """
+    def __init__(
+        self,
+        width: typing.SupportsInt | typing.SupportsIndex,
+        height: typing.SupportsInt | typing.SupportsIndex,
+        options: PieceOptions,
+    ) -> None: ...
+    def add_rows(self, mask: numpy.ndarray) -> None:
+        """
+        The next rows, (rows, width) of bool or uint8, or (rows, words) of packed uint64.
+        """
+    def finish(self) -> list[Piece]:
+        """
+        The pieces by number, once.
+        """
+    @property
+    def peak_memory(self) -> int: ...
+    @property
+    def rows(self) -> int: ...
+
 def arrange(frames: collections.abc.Sequence[FrameHeader]) -> tuple[list[int], SliceGeometry]:
     """
     Numbers of the frames in slice order, and their geometry.
@@ -819,6 +959,11 @@ def clahe(
 ) -> numpy.ndarray:
     """
     Contrast-limited adaptive histogram equalisation of integers.
+    """
+
+def cleaned_mask(mask: numpy.ndarray, options: CleaningOptions) -> numpy.ndarray:
+    """
+    The cleaned mask, bool.
     """
 
 def coarse_bytes(
@@ -926,6 +1071,11 @@ def map_levels(film: numpy.ndarray, mapping: GreyMapping) -> numpy.ndarray:
     A film as integers.
     """
 
+def mask_pieces(mask: numpy.ndarray, options: PieceOptions) -> list[Piece]:
+    """
+    The numbered pieces of a mask, (rows, columns) of bool or uint8.
+    """
+
 def measure_key_points(
     points: KeyPoints,
     spacing: tuple[typing.SupportsFloat | typing.SupportsIndex, typing.SupportsFloat | typing.SupportsIndex],
@@ -1020,6 +1170,21 @@ def read_pixels(
 ) -> tuple[numpy.ndarray, int, list[str]]:
     """
     Stored values, BitsStored and warnings of one DICOM file.
+    """
+
+def scaled_sizes(
+    width: typing.SupportsInt | typing.SupportsIndex,
+    height: typing.SupportsInt | typing.SupportsIndex,
+    *,
+    min_area: typing.SupportsInt | typing.SupportsIndex = 50,
+    max_area: typing.SupportsInt | typing.SupportsIndex = 0,
+    kernel: typing.SupportsInt | typing.SupportsIndex = 3,
+    join: typing.SupportsInt | typing.SupportsIndex = 9,
+    cell: typing.SupportsInt | typing.SupportsIndex = 500,
+    margin: typing.SupportsInt | typing.SupportsIndex = 0,
+) -> dict:
+    """
+    Sizes meant at the reference, for a mask of width x height.
     """
 
 def scan_headers(

@@ -1,0 +1,52 @@
+// Rows of packed pixels as the stages of cleaning hand them on.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+#include "spinekit/pieces.h"
+
+namespace spinekit::classify {
+
+using Word = std::uint64_t;
+// Bytes become bits, and bits bytes, where they lie.
+static_assert(std::endian::native == std::endian::little);
+inline constexpr std::int64_t kWordBits = 64;
+inline constexpr Word kAllOnes = ~Word{0};
+// Inner loops of a fixed length become vector code.
+inline constexpr std::int64_t kBlock = 8;
+
+// Words of a row, whole blocks.
+constexpr std::int64_t block_words(std::int64_t width) {
+  return (mask_words(width) + kBlock - 1) / kBlock * kBlock;
+}
+
+// The pixels of the last word that are within the width.
+constexpr Word tail_mask(std::int64_t width) {
+  return width % kWordBits == 0 ? kAllOnes : (Word{1} << (width % kWordBits)) - 1;
+}
+
+// A row with one more word on either side, which belong to nobody's pixels.
+class GuardedRow {
+ public:
+  explicit GuardedRow(std::int64_t words) : words_(static_cast<std::size_t>(words + 2)) {}
+  Word* data() { return words_.data() + 1; }
+
+ private:
+  std::vector<Word> words_;
+};
+
+// Takes rows of block_words(width), without bits beyond the width.
+class RowStage {
+ public:
+  RowStage() = default;
+  virtual ~RowStage() = default;
+  RowStage(const RowStage&) = delete;
+  RowStage& operator=(const RowStage&) = delete;
+
+  virtual void add(const Word* row) = 0;
+  [[nodiscard]] virtual std::int64_t memory() const = 0;
+};
+
+}  // namespace spinekit::classify
