@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <cstring>
+#include <map>
 #include <string>
 
 #include "bind.h"
@@ -205,14 +206,9 @@ void bind_pieces(py::module_& module) {
                                          .cell = cell,
                                          .margin = margin},
                                         width, height);
-        py::dict dict;
-        dict["min_area"] = sizes.min_area;
-        dict["max_area"] = sizes.max_area;
-        dict["kernel"] = sizes.kernel;
-        dict["join"] = sizes.join;
-        dict["cell"] = sizes.cell;
-        dict["margin"] = sizes.margin;
-        return dict;
+        return std::map<std::string, std::int64_t>{
+            {"min_area", sizes.min_area}, {"max_area", sizes.max_area}, {"kernel", sizes.kernel},
+            {"join", sizes.join},         {"cell", sizes.cell},         {"margin", sizes.margin}};
       },
       py::arg("width"), py::arg("height"), py::kw_only(), py::arg("min_area") = 50,
       py::arg("max_area") = 0, py::arg("kernel") = 3, py::arg("join") = 9, py::arg("cell") = 500,

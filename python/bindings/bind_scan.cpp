@@ -136,10 +136,11 @@ void bind_scan(py::module_& module) {
            })
       .def("close", &SharedScan::close, py::call_guard<py::gil_scoped_release>())
       .def("__enter__", [](std::shared_ptr<SharedScan> self) { return self; })
-      .def("__exit__", [](SharedScan& self, const py::args&) {
-        const py::gil_scoped_release release;
-        self.close();
-      });
+      .def("__exit__",
+           [](SharedScan& self, const py::object&, const py::object&, const py::object&) {
+             const py::gil_scoped_release release;
+             self.close();
+           });
 }
 
 }  // namespace spinekit::bindings
