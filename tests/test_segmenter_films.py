@@ -156,6 +156,15 @@ def test_a_film_without_a_number_is_refused(seg, kind):
         seg.predict(kind(np.full((30, 20), np.nan, np.float32)))
 
 
+def test_a_file_without_a_number_is_named(seg, tmp_path):
+    Image.fromarray(np.full((30, 20), np.nan, np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(sk.ArgumentError, match=r"a\.tif': none of its pixels is a number"):
+        seg.predict(tmp_path / "a.tif")
+    film = sk.Radiograph(np.full((30, 20), np.nan, np.float32), source="b.dcm")
+    with pytest.raises(sk.ArgumentError, match=r"'b\.dcm': none of its pixels is a number"):
+        seg.predict([film])
+
+
 def test_holes_in_a_film_are_dark(seg):
     film = made_film((96, 64), np.float32)
     film[10:20, 10:20] = np.nan
