@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage, special
 
 import spinekit as sk
