@@ -156,10 +156,16 @@ def test_masks_of_other_weights_are_not_replaced_unasked(seg, films, tmp_path):
     out = tmp_path / "out"
     sk.segment_files(films, out, seg)
     other = of_model(settled_network([3.0, 3.0], seed=5), tmp_path / "other.safetensors", labels=["x", "y"])
-    for options in ({}, {"format": "npz"}, {"threshold": 0.4}):
+    for options, told in (
+        ({}, "other weights, labels"),
+        ({"format": "npz"}, "format png, now npz"),
+        ({"threshold": 0.4}, "threshold 0.5, now 0.4"),
+    ):
         found = sk.segment_files(films, out, other, **options)
         assert list(found.failures) == ["a", "more/b", "more/c"]
-        assert "was made of another file, or with other weights, labels or opt" in found.failures["a"]
+        assert "was made with other weights, " in found.failures["a"]
+        assert told.split()[-1] in found.failures["a"]
+        assert "(--overwrite)" in found.failures["a"]
     assert (sk.read_masks(out / "a")[0] == 255).all()
     found = sk.segment_files(films, out, other, overwrite=True)
     assert found.ok
@@ -201,7 +207,7 @@ def test_masks_under_other_labels_are_others(seg, films, tmp_path):
         sk.segment_files(films / "a.png", out, seg, format=kind)
         before = {path: path.read_bytes() for path in out.rglob("*.*") if path.suffix != ".jsonl"}
         found = sk.segment_files(films / "a.png", out, other, format=kind)
-        assert "with other weights, labels or options" in found.failures["a"]
+        assert "was made with other labels; choose another folder" in found.failures["a"]
         assert {path: path.read_bytes() for path in before} == before
         assert sk.segment_files(films / "a.png", out, other, format=kind, overwrite=True).ok
         masks = sk.read_masks(out / ("a" if kind == "png" else "a.npz"))
@@ -273,6 +279,29 @@ def test_masks_do_not_go_among_the_films(seg, films):
     assert not (films / "spinekit-segment.jsonl").exists()
 
 
+def test_masks_do_not_go_to_a_folder_that_holds_films(seg, films, tmp_path):
+    for source, out in ((films / "a.png", films), (films, films / "more")):
+        with pytest.raises(sk.ArgumentError, match=r"holds .*films.*; name another folder for the masks"):
+            sk.segment_files(source, out, seg)
+        assert main(["segment", str(source), "--out", str(out), "--weights", str(tmp_path / "no.pth")]) != 0
+        assert not (out / "spinekit-segment.jsonl").exists()
+
+
+@pytest.mark.parametrize("kind", ["png", "npz"])
+def test_a_namesake_that_comes_later_gets_the_longer_name(seg, films, tmp_path, kind):
+    out = tmp_path / "out"
+    sk.segment_files(films, out, seg, format=kind)
+    for suffix in (".bmp", ".tif"):  # one before .png, one after
+        Image.fromarray(made_film((20, 20))).save(films / f"a{suffix}")
+    for kept in (["a", "more/b", "more/c"], ["a", "a.bmp", "a.tif", "more/b", "more/c"]):
+        found = sk.segment_files(films, out, seg, format=kind)
+        assert (found.ok, sorted(found.kept)) == (True, kept)
+    assert sorted(sk.measure_files(out).measurements) == ["a", "a.bmp", "a.tif", "more/b", "more/c"]
+    (films / "a.png").unlink()
+    (films / "a.bmp").unlink()
+    assert sk.segment_files(films, out, seg, format=kind).kept == ["a.tif", "more/b", "more/c"]
+
+
 def test_names_without_ending_keep_their_dots(seg, films, tmp_path):
     for name in ("1.2.840.77", "1.2.840.78", "1.2.840.79.dcm"):
         (films / name).write_bytes((films / "more" / "c").read_bytes())
@@ -290,7 +319,7 @@ def test_names_of_single_files(seg, films, tmp_path):
     assert found.names == ["a.png", "more/b", "a.tif"]
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "a.png").write_bytes((films / "a.png").read_bytes())
-    with pytest.raises(sk.ArgumentError, match=r"would both be called a\.png; segment them apart"):
+    with pytest.raises(sk.ArgumentError, match=r"both be called a\.png; segment them into two --out folders"):
         sk.segment_files([films, tmp_path / "x"], tmp_path / "2", seg)
 
 
