@@ -91,7 +91,7 @@ def test_a_phantom_from_its_film_to_its_angles(tmp_path):
     assert measured.ll == pytest.approx(expected.ll, abs=4)
 
 
-@pytest.mark.parametrize("kind", ["png", "npz"])
+@pytest.mark.parametrize("kind", ["png", "npz", "nifti"])
 def test_what_is_written_is_measured_as_it_lies(seg, films, tmp_path, kind):
     out = tmp_path / "out"
     sk.segment_files(films, out, seg, format=kind)
@@ -101,7 +101,7 @@ def test_what_is_written_is_measured_as_it_lies(seg, films, tmp_path, kind):
     assert found.measurements["a"].spacing is None
 
 
-@pytest.mark.parametrize("kind", ["png", "npz"])
+@pytest.mark.parametrize("kind", ["png", "npz", "nifti"])
 def test_a_detectors_spacing_is_told(seg, tmp_path, kind):
     dataset = make_dataset(made_film((80, 50)), Modality="DX", ImagerPixelSpacing=[0.2, 0.2])
     del dataset.PixelSpacing
@@ -112,6 +112,26 @@ def test_a_detectors_spacing_is_told(seg, tmp_path, kind):
     assert (
         "lengths are those on the detector: so is the spacing that came with the masks" in measured.warnings
     )
+
+
+def test_nifti_is_read_as_it_was_found(seg, films, tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    named = sk.Segmenter(seg.path, threads=1, labels=[*BONES[:6], "FH2", "FH1"])
+    for probabilities, limit in ((False, 0), (True, 1e-6)):
+        out = tmp_path / str(probabilities)
+        sk.segment_files(films / "more" / "c", out, named, format="nifti", probabilities=probabilities)
+        expected = named.predict(films / "more" / "c")[[*range(6), 7, 6]]
+        expected = expected if probabilities else expected >= 0.5
+        np.testing.assert_allclose(sk.read_masks(out / "c.nii.gz"), expected, atol=limit)
+    # Volumes beside masks are no cases, and say so where they are named.
+    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4)), out / "ct.nii.gz")
+    assert list(sk.measure_files(out).measurements) == ["c"]
+    with pytest.raises(sk.MalformedDataError, match=r"ct\.nii\.gz': shape \(4, 4, 4\), expected \(columns"):
+        sk.read_masks(out / "ct.nii.gz")
+    for content in (b"", b"no", (out / "c.nii.gz").read_bytes()[:200]):
+        (out / "bad.nii.gz").write_bytes(content)
+        with pytest.raises(sk.SpinekitError, match=r"bad\.nii\.gz'"):
+            sk.read_masks(out / "bad.nii.gz")
 
 
 def test_probabilities(seg, films, tmp_path):

@@ -77,7 +77,8 @@ def read_radiograph(
           NominalScannedPixelSpacing; `spacing_from` is its name, "given", or "known length".
           ``notes["plane"]`` is where lengths are true: "patient" (calibrated), "detector", "film" (a
           digitised sheet), or "unknown", as without a spacing and with a given one. No
-          magnification factor is applied: ``notes["magnification"]`` has it. Dots per inch of pictures are those of scanners and screens, and no spacing.
+          magnification factor is applied: ``notes["magnification"]`` has it. Dots per inch of pictures are
+          those of scanners and screens, and no spacing.
         - ``notes["window"]`` has the values that the file would show as black and white, where its window is
           not applied; ``notes["remarks"]`` what is worth knowing; further keys tell of format, view and
           detector. None of it is about the patient. `source` is the file's name.
