@@ -46,7 +46,7 @@ def add_commands(commands: Commands) -> None:
     film.add_argument(
         "--out",
         metavar="FOLDER",
-        help="write a PNG of each, bone bright, in 8 or 16 bits with its levels as they are: films of 10 or 12 "
+        help="write a PNG of each, bone bright, in 8 or 16 bits, levels as they are: films of 10 or 12 "
         "bits look black in viewers, unless --stretch is given",
     )
     film.add_argument(

@@ -201,7 +201,7 @@ def _holds_masks(path: Path) -> bool:
     # dim[0] to dim[4] of NIfTI-1, in either byte order
     return any(
         struct.unpack_from(f"{order}i", head)[0] == _NIFTI_HEADER
-        and struct.unpack_from(f"{order}5h", head, 40)[::4] == (4, len(BONES))
+        and struct.unpack_from(f"{order}h4x2h", head, 40) == (4, 1, len(BONES))
         for order in "<>"
         if len(head) == 56
     )
