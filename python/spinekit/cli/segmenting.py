@@ -30,7 +30,7 @@ def add_commands(commands: Commands) -> None:
         "--format",
         default="png",
         choices=("png", "npz", "nifti"),
-        help="png: a folder for each film with L1.png ... FH2.png (default); npz; nifti: .nii.gz; measure reads all",
+        help="png: a folder for each film with L1.png ... FH2.png (default); npz; nifti: .nii.gz",
     )
     segment.add_argument(
         "--threshold", type=float, default=0.5, metavar="P", help="probability of masks (default: 0.5)"
