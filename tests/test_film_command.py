@@ -34,6 +34,29 @@ def test_the_command_tells_and_writes(tmp_path, capsys):
     assert "spacing: given" in capsys.readouterr().out
 
 
+def test_the_command_stretches_films_for_viewers(tmp_path, capsys):
+    write(tmp_path / "a.dcm")
+    out = tmp_path / "out"
+    assert main(["film", str(tmp_path / "a.dcm"), "--stretch", "--out", str(out)]) == 0
+    with Image.open(out / "a.png") as picture:
+        assert (picture.mode, picture.getextrema()) == ("L", (0, 255))
+        low, high = int(RAMP.min()), int(RAMP.max())
+        np.testing.assert_allclose(picture, (RAMP - low) * (255 / (high - low)), atol=1)
+    capsys.readouterr()
+    assert main(["film", str(tmp_path / "a.dcm"), "--stretch"]) == 2
+    assert "--stretch is for what is written" in capsys.readouterr().err
+
+
+def test_the_command_takes_folders(tmp_path, capsys):
+    (tmp_path / "films" / "more").mkdir(parents=True)
+    write(tmp_path / "films" / "a.dcm")
+    write(tmp_path / "films" / "more" / "a.dcm")
+    assert main(["film", str(tmp_path / "films"), "--out", str(tmp_path / "out"), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["films"]) == 2
+    assert (tmp_path / "out" / "more" / "a.png").exists()
+    assert main(["film", str(tmp_path / "films")]) == 0
+
+
 def test_the_command_never_replaces_a_film_that_it_reads(tmp_path, capsys):
     Image.fromarray((RAMP >> 4).astype(np.uint8)).save(tmp_path / "a.png")
     (tmp_path / "out").mkdir()

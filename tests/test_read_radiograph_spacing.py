@@ -17,7 +17,7 @@ from spinekit.radiograph import Radiograph
 @pytest.mark.parametrize(
     ("attributes", "spacing", "source", "plane", "remark"),
     [
-        ({}, None, "", None, ""),
+        ({}, None, "", "unknown", ""),
         ({"PixelSpacing": [0.2, 0.25]}, (0.2, 0.25), "PixelSpacing", "unknown", "is not said"),
         ({"ImagerPixelSpacing": [0.1, 0.1]}, (0.1, 0.1), "ImagerPixelSpacing", "detector", ""),
         ({"NominalScannedPixelSpacing": [0.1, 0.1]}, (0.1, 0.1), "NominalScannedPixelSpacing", "film", ""),
@@ -49,9 +49,9 @@ from spinekit.radiograph import Radiograph
             "detector",
             "PixelSpacing is 0 x 0, expected two positive numbers: not used",
         ),
-        ({"PixelSpacing": [-0.1, 0.1]}, None, "", None, "PixelSpacing is -0.1 x 0.1"),
-        ({"PixelSpacing": ["0.1"]}, None, "", None, "PixelSpacing is 0.1, expected two"),
-        ({"ImagerPixelSpacing": ["0.1", "0.1", "0.1"]}, None, "", None, "0.1 x 0.1 x 0.1, expected two"),
+        ({"PixelSpacing": [-0.1, 0.1]}, None, "", "unknown", "PixelSpacing is -0.1 x 0.1"),
+        ({"PixelSpacing": ["0.1"]}, None, "", "unknown", "PixelSpacing is 0.1, expected two"),
+        ({"ImagerPixelSpacing": ["0.1", "0.1", "0.1"]}, None, "", "unknown", "0.1 x 0.1 x 0.1, expected two"),
         (
             {"ImagerPixelSpacing": [0.1, 0.1], "EstimatedRadiographicMagnificationFactor": "1.25"},
             (0.1, 0.1),
@@ -68,7 +68,7 @@ def test_spacing_of_a_header(tmp_path, attributes, spacing, source, plane, remar
     assert remark in remarks(film)
     assert remark or not film.notes["remarks"]
     given = sk.read_radiograph(path, spacing=(1, 2))
-    assert (given.spacing, given.spacing_from, given.notes.get("plane")) == ((1, 2), "given", None)
+    assert (given.spacing, given.spacing_from, given.notes["plane"]) == ((1, 2), "given", "unknown")
     assert not source or f"{source}, " in remarks(given)
 
 

@@ -91,7 +91,7 @@ def test_a_phantom_from_its_film_to_its_angles(tmp_path):
     assert measured.ll == pytest.approx(expected.ll, abs=4)
 
 
-@pytest.mark.parametrize("kind", ["png", "npz"])
+@pytest.mark.parametrize("kind", ["png", "npz", "nifti"])
 def test_what_is_written_is_measured_as_it_lies(seg, films, tmp_path, kind):
     out = tmp_path / "out"
     sk.segment_files(films, out, seg, format=kind)
@@ -101,7 +101,7 @@ def test_what_is_written_is_measured_as_it_lies(seg, films, tmp_path, kind):
     assert found.measurements["a"].spacing is None
 
 
-@pytest.mark.parametrize("kind", ["png", "npz"])
+@pytest.mark.parametrize("kind", ["png", "npz", "nifti"])
 def test_a_detectors_spacing_is_told(seg, tmp_path, kind):
     dataset = make_dataset(made_film((80, 50)), Modality="DX", ImagerPixelSpacing=[0.2, 0.2])
     del dataset.PixelSpacing
@@ -112,6 +112,26 @@ def test_a_detectors_spacing_is_told(seg, tmp_path, kind):
     assert (
         "lengths are those on the detector: so is the spacing that came with the masks" in measured.warnings
     )
+
+
+def test_nifti_is_read_as_it_was_found(seg, films, tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    named = sk.Segmenter(seg.path, threads=1, labels=[*BONES[:6], "FH2", "FH1"])
+    for probabilities, limit in ((False, 0), (True, 1e-6)):
+        out = tmp_path / str(probabilities)
+        sk.segment_files(films / "more" / "c", out, named, format="nifti", probabilities=probabilities)
+        expected = named.predict(films / "more" / "c")[[*range(6), 7, 6]]
+        expected = expected if probabilities else expected >= 0.5
+        np.testing.assert_allclose(sk.read_masks(out / "c.nii.gz"), expected, atol=limit)
+    # Volumes beside masks are no cases, and say so where they are named.
+    nibabel.save(nibabel.Nifti1Image(np.zeros((4, 4, 4), np.uint8), np.eye(4)), out / "ct.nii.gz")
+    assert list(sk.measure_files(out).measurements) == ["c"]
+    with pytest.raises(sk.MalformedDataError, match=r"ct\.nii\.gz': shape \(4, 4, 4\), expected \(columns"):
+        sk.read_masks(out / "ct.nii.gz")
+    for content in (b"", b"no", (out / "c.nii.gz").read_bytes()[:200]):
+        (out / "bad.nii.gz").write_bytes(content)
+        with pytest.raises(sk.SpinekitError, match=r"bad\.nii\.gz'"):
+            sk.read_masks(out / "bad.nii.gz")
 
 
 def test_probabilities(seg, films, tmp_path):
@@ -156,10 +176,16 @@ def test_masks_of_other_weights_are_not_replaced_unasked(seg, films, tmp_path):
     out = tmp_path / "out"
     sk.segment_files(films, out, seg)
     other = of_model(settled_network([3.0, 3.0], seed=5), tmp_path / "other.safetensors", labels=["x", "y"])
-    for options in ({}, {"format": "npz"}, {"threshold": 0.4}):
+    for options, told in (
+        ({}, "other weights, labels"),
+        ({"format": "npz"}, "format png, now npz"),
+        ({"threshold": 0.4}, "threshold 0.5, now 0.4"),
+    ):
         found = sk.segment_files(films, out, other, **options)
         assert list(found.failures) == ["a", "more/b", "more/c"]
-        assert "was made of another file, or with other weights, labels or opt" in found.failures["a"]
+        assert "was made with other weights, " in found.failures["a"]
+        assert told.split()[-1] in found.failures["a"]
+        assert "(--overwrite)" in found.failures["a"]
     assert (sk.read_masks(out / "a")[0] == 255).all()
     found = sk.segment_files(films, out, other, overwrite=True)
     assert found.ok
@@ -201,7 +227,7 @@ def test_masks_under_other_labels_are_others(seg, films, tmp_path):
         sk.segment_files(films / "a.png", out, seg, format=kind)
         before = {path: path.read_bytes() for path in out.rglob("*.*") if path.suffix != ".jsonl"}
         found = sk.segment_files(films / "a.png", out, other, format=kind)
-        assert "with other weights, labels or options" in found.failures["a"]
+        assert "was made with other labels; choose another folder" in found.failures["a"]
         assert {path: path.read_bytes() for path in before} == before
         assert sk.segment_files(films / "a.png", out, other, format=kind, overwrite=True).ok
         masks = sk.read_masks(out / ("a" if kind == "png" else "a.npz"))
@@ -273,6 +299,29 @@ def test_masks_do_not_go_among_the_films(seg, films):
     assert not (films / "spinekit-segment.jsonl").exists()
 
 
+def test_masks_do_not_go_to_a_folder_that_holds_films(seg, films, tmp_path):
+    for source, out in ((films / "a.png", films), (films, films / "more")):
+        with pytest.raises(sk.ArgumentError, match=r"holds .*films.*; name another folder for the masks"):
+            sk.segment_files(source, out, seg)
+        assert main(["segment", str(source), "--out", str(out), "--weights", str(tmp_path / "no.pth")]) != 0
+        assert not (out / "spinekit-segment.jsonl").exists()
+
+
+@pytest.mark.parametrize("kind", ["png", "npz"])
+def test_a_namesake_that_comes_later_gets_the_longer_name(seg, films, tmp_path, kind):
+    out = tmp_path / "out"
+    sk.segment_files(films, out, seg, format=kind)
+    for suffix in (".bmp", ".tif"):  # one before .png, one after
+        Image.fromarray(made_film((20, 20))).save(films / f"a{suffix}")
+    for kept in (["a", "more/b", "more/c"], ["a", "a.bmp", "a.tif", "more/b", "more/c"]):
+        found = sk.segment_files(films, out, seg, format=kind)
+        assert (found.ok, sorted(found.kept)) == (True, kept)
+    assert sorted(sk.measure_files(out).measurements) == ["a", "a.bmp", "a.tif", "more/b", "more/c"]
+    (films / "a.png").unlink()
+    (films / "a.bmp").unlink()
+    assert sk.segment_files(films, out, seg, format=kind).kept == ["a.tif", "more/b", "more/c"]
+
+
 def test_names_without_ending_keep_their_dots(seg, films, tmp_path):
     for name in ("1.2.840.77", "1.2.840.78", "1.2.840.79.dcm"):
         (films / name).write_bytes((films / "more" / "c").read_bytes())
@@ -290,7 +339,7 @@ def test_names_of_single_files(seg, films, tmp_path):
     assert found.names == ["a.png", "more/b", "a.tif"]
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "a.png").write_bytes((films / "a.png").read_bytes())
-    with pytest.raises(sk.ArgumentError, match=r"would both be called a\.png; segment them apart"):
+    with pytest.raises(sk.ArgumentError, match=r"both be called a\.png; segment them into two --out folders"):
         sk.segment_files([films, tmp_path / "x"], tmp_path / "2", seg)
 
 

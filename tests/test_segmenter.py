@@ -200,6 +200,24 @@ def test_an_official_checkpoint(tmp_path):
     np.testing.assert_allclose(asked.predict(film), torch.sigmoid(logits), atol=1e-4)
 
 
+def test_an_official_checkpoint_that_is_no_square(tmp_path):
+    path = tmp_path / "a.pth"
+    small = {"width": 32, "units": (1, 1, 1), "groups": 32, "hidden": 64, "heads": 1, "layers": 1}
+    model = nn.TransUNet(nn.Preset(**small, mlp=32), size=(160, 128), classes=9, channels=3).eval()
+    torch.save(model.state_dict(), path)
+    for call in (nn.load, sk.Segmenter):
+        with pytest.raises(
+            sk.ArgumentError, match=r"a\.pth': 80 positions, no square, .*give size=\(rows, col"
+        ):
+            call(path)
+        with pytest.raises(sk.ArgumentError, match=r"a\.pth': size: \(64, 64\), expected one of 80 patches"):
+            call(path, size=(64, 64))
+    assert nn.load(path, size=(160, 128)).configuration["size"] == [160, 128]
+    seg = sk.Segmenter(path, size=(160, 128), threads=1)
+    films_in = films(channels=3, size=(160, 128))
+    assert_agree(seg.forward(films_in), told(model, films_in))
+
+
 def test_eight_classes_of_an_official_checkpoint_are_no_bones(tmp_path):
     torch.save(official_network(8).state_dict(), tmp_path / "a.pth")
     model = nn.load(tmp_path / "a.pth")

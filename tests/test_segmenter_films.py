@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage, special
 
 import spinekit as sk
@@ -154,6 +155,15 @@ def test_a_film_of_one_level_counts_as_black(seg):
 def test_a_film_without_a_number_is_refused(seg, kind):
     with pytest.raises(sk.ArgumentError, match="none of its pixels is a number"):
         seg.predict(kind(np.full((30, 20), np.nan, np.float32)))
+
+
+def test_a_file_without_a_number_is_named(seg, tmp_path):
+    Image.fromarray(np.full((30, 20), np.nan, np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(sk.ArgumentError, match=r"a\.tif': none of its pixels is a number"):
+        seg.predict(tmp_path / "a.tif")
+    film = sk.Radiograph(np.full((30, 20), np.nan, np.float32), source="b.dcm")
+    with pytest.raises(sk.ArgumentError, match=r"'b\.dcm': none of its pixels is a number"):
+        seg.predict([film])
 
 
 def test_holes_in_a_film_are_dark(seg):

@@ -2,17 +2,23 @@
 
 import argparse
 import contextlib
+import dataclasses
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import spinekit as sk
 from spinekit import _engine
+from spinekit._core import map_levels
 from spinekit._figures import write_figure
 from spinekit.cli.commands import FAILED, OK, Commands, print_json, worker_options
+from spinekit.filters.filtering import film_pixels
+from spinekit.filters.settings import mapping
 from spinekit.measurement.films import without_ending
 from spinekit.radiograph import Radiograph
 from spinekit.radiographs.writing import write_png
+from spinekit.segmentation.finding import find_films
 
 
 def add_commands(commands: Commands) -> None:
@@ -23,7 +29,9 @@ def add_commands(commands: Commands) -> None:
         "read films: size, spacing and where it is from, what was applied; write them as PNG",
         "spinekit film film.dcm scan.tif --out pictures",
     )
-    film.add_argument("files", nargs="+", metavar="FILE", help="DICOM, PNG, TIFF, JPEG, ...")
+    film.add_argument(
+        "files", nargs="+", metavar="FILE", help="DICOM, PNG, TIFF, JPEG, ..., or folders of them"
+    )
     film.add_argument(
         "--spacing", type=float, nargs=2, metavar=("ROW", "COLUMN"), help="mm, instead of what the files say"
     )
@@ -35,7 +43,15 @@ def add_commands(commands: Commands) -> None:
         help="auto (default), none, or one of the file by number or name",
     )
     film.add_argument("--invert", action="store_true", help="exchange bright and dark")
-    film.add_argument("--out", metavar="FOLDER", help="write a PNG of each, bone bright, in 8 or 16 bits")
+    film.add_argument(
+        "--out",
+        metavar="FOLDER",
+        help="write a PNG of each, bone bright, in 8 or 16 bits, levels as they are: films of 10 or 12 "
+        "bits look black in viewers, unless --stretch is given",
+    )
+    film.add_argument(
+        "--stretch", action="store_true", help="write 8 bits, black to white from the film's own levels"
+    )
     film.add_argument("--overwrite", action="store_true", help="replace existing files")
 
     phantom = commands.add(
@@ -80,8 +96,8 @@ def add_commands(commands: Commands) -> None:
     )
     measure.add_argument(
         "masks",
-        help=".npy, .npz, labelme .json, .tif of eight pages, a folder with L1.png ... FH2.png, "
-        "or a folder of such cases",
+        help=".npy, .npz, labelme .json, .tif of eight pages, .nii.gz of segment, "
+        "a folder with L1.png ... FH2.png, or a folder of such cases",
     )
     measure.add_argument(
         "--spacing",
@@ -130,15 +146,22 @@ def _film(options: argparse.Namespace) -> int:
     folder = None if options.out is None else Path(options.out).expanduser()
     if folder is not None and folder.exists() and not folder.is_dir():
         raise sk.ArgumentError(f"--out {folder}: expected a folder")
-    taken = _Taken(options.files)
-    for name in options.files:
+    if options.stretch and folder is None:
+        raise sk.ArgumentError("--stretch is for what is written: give --out")
+    films = _films(options.files, folder)
+    taken = _Taken(list(films))
+    for name, target in films.items():
         try:
             film = sk.read_radiograph(
                 name, spacing=options.spacing, frame=options.frame, voi=voi, invert=options.invert
             )
             found[name] = _film_values(film)
             if folder is not None:
-                found[name]["png"] = str(_write_film(film, name, folder, taken, overwrite=options.overwrite))
+                if options.stretch:
+                    film = dataclasses.replace(film, pixels=map_levels(film_pixels(film), mapping("film", 8)))
+                path = folder / f"{target}.png"
+                _write_film(film, path, taken, overwrite=options.overwrite)
+                found[name]["png"] = str(path)
         except sk.SpinekitError as failure:
             failures[name] = str(failure)
             continue
@@ -192,19 +215,30 @@ class _Taken:
             raise sk.ArgumentError(f"'{path}' {why}")
 
 
-def _write_film(film: Radiograph, name: str, folder: Path, taken: _Taken, *, overwrite: bool) -> Path:
-    path = folder / f"{without_ending(Path(name)).name}.png"
+def _films(names: Sequence[str], out: Path | None) -> dict[str, str]:
+    """Return what each film is written as, without ending; folders are searched for films."""
+    films: dict[str, str] = {}
+    for name in names:
+        path = Path(name).expanduser()
+        if path.is_dir():
+            inside = find_films([path], out or Path(os.devnull))
+            films |= {str(film): target for target, film in inside.items()}
+        else:
+            films[name] = without_ending(path).name
+    return films
+
+
+def _write_film(film: Radiograph, path: Path, taken: _Taken, *, overwrite: bool) -> None:
     taken.check(path)
     if path.exists() and not overwrite:
         raise sk.ArgumentError(f"'{path}' exists; --overwrite replaces it")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
-        raise _engine.os_error(folder, "cannot be created", failure) from failure
+        raise _engine.os_error(path.parent, "cannot be created", failure) from failure
     write_png(film, path)
     with contextlib.suppress(OSError):
         taken.add(path, "was written in this run, of a film that is called the same; write them apart")
-    return path
 
 
 def _phantom(options: argparse.Namespace) -> int:

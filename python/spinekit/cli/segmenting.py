@@ -3,7 +3,9 @@
 import argparse
 
 import spinekit as sk
+from spinekit import _engine
 from spinekit.cli.commands import FAILED, OK, Commands, print_json
+from spinekit.segmentation.finding import find_films
 
 
 def add_commands(commands: Commands) -> None:
@@ -14,7 +16,12 @@ def add_commands(commands: Commands) -> None:
         "find the bones on lateral films and write their masks, as spinekit measure reads them",
         "spinekit segment films/ --weights spine.safetensors --out masks",
     )
-    segment.add_argument("files", nargs="+", metavar="FILE", help="DICOM or pictures, or folders of them")
+    segment.add_argument(
+        "files",
+        nargs="+",
+        metavar="FILE",
+        help="DICOM or pictures, or folders of them; they go first, before options such as --tilts",
+    )
     segment.add_argument(
         "--weights", required=True, metavar="FILE", help=".safetensors, official TransUNet .pth, TorchScript"
     )
@@ -68,6 +75,8 @@ def add_commands(commands: Commands) -> None:
 
 
 def _segment(options: argparse.Namespace) -> int:
+    # What is wrong with the places is told before weights are read.
+    find_films([_engine.path_of(path) for path in options.files], _engine.path_of(options.out))
     segmenter = sk.Segmenter(
         options.weights,
         precision=options.precision,

@@ -179,6 +179,9 @@ def pen(
 
     Notes
     -----
+    Plain ``pen(film)`` keeps integer levels. Networks and `spinekit.Segmenter` use
+    ``PenSettings(levels="film", bits=8)``: for training use that, or `spinekit.segmentation.prepare`.
+
     Floats that are not finite count as the lowest level, and as none when levels are sought. A film whose
     levels are sought and are all the same becomes 0 throughout. Works in the thread that calls it, without
     the GIL; from many at once, and after ``fork``. For padded inputs of networks, filter first: padding

@@ -2,9 +2,11 @@
 
 import collections
 import contextlib
+import gzip
 import json
 import math
 import os
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -20,15 +22,21 @@ from spinekit._core import ArgumentError, MalformedDataError, ResourceError, Spi
 from spinekit.measurement.landmarks import BONES, VERTEBRAE, Landmarks
 from spinekit.radiograph import checked_spacing
 from spinekit.radiographs.picture_files import opened_picture
+from spinekit.volumes.nifti import require_nibabel
 
 Masks = NDArray[Any]
 
 _PICTURES = (".png", ".tif", ".tiff", ".bmp")
 _PAGES = (".tif", ".tiff")
+_NIFTI = (".nii.gz", ".nii")
 #: What holds a case by itself.
-FILES = (".npy", ".npz", ".json", *_PAGES)
+FILES = (".npy", ".npz", ".json", *_PAGES, *_NIFTI)
 #: Beside the pictures of a film's bones, where `spinekit.segment_files` wrote them: the film's spacing.
 NOTE_NAME = "segmentation.json"
+#: In a NIfTI file's intent, where its spacing is the detector's.
+ON_DETECTOR = b"detector"
+#: Bytes, which begins every NIfTI-1 file.
+_NIFTI_HEADER = 348
 #: Of eight masks together, pixels: films of 8192 x 8192, some times those of the largest detectors.
 _MOST_PIXELS = 1 << 29
 #: Bytes; NumPy takes four for a letter.
@@ -67,6 +75,8 @@ def read_masks(path: str | os.PathLike[str]) -> Masks:
           other whole numbers that are 0 and 1, or probabilities in float16, float32 or float64
         - ``.json`` of labelme: polygons, and circles of the heads; see `spinekit.annotations.read_labelme`
         - ``.tif``, ``.tiff`` with eight pages in the order of `BONES`
+        - ``.nii.gz``, ``.nii`` as `spinekit.segment_files` writes it: shape (columns, rows, 1, 8), with
+          labels in its description, else in the order of `BONES`. Needs ``spinekit[nifti]``
         - a folder with a picture for each bone, named like it: ``L1.png`` ... ``L5.png``, ``sacrum.png`` (or
           ``S1.png``), ``FH1.png``, ``FH2.png``, in any case; also ``.tif``, ``.bmp``. A bone without picture
           has an empty mask. What `spinekit.segment_files` noted beside them is for `measure_files`.
@@ -105,7 +115,9 @@ def read_case(path: Path) -> Case:
             return Case(masks, spacing=spacing, on_detector=on_detector)
         if not path.exists():
             raise ResourceError(f"'{path}' cannot be read: no such file or folder; check the path")
-        suffix = path.suffix.lower()
+        suffix = _ending(path).lower()
+        if suffix in _NIFTI:
+            return _from_nifti(path)
         if suffix == ".npy":
             return _from_npy(path)
         if suffix == ".npz":
@@ -127,12 +139,13 @@ def find_cases(folder: Path) -> dict[str, Path]:
     """Return what a folder holds cases in: files by `FILES`, folders of bones; sorted, by their names.
 
     A name is the path below the folder without ending, with it where two would be called the same. TIFFs
-    of one page are films and no cases.
+    of one page are films and no cases, and NIfTI files of other axes are volumes.
     """
     found = []
     for path in _walk(folder):
         inner = path.relative_to(folder)
-        found.append((inner, inner if path.is_dir() else inner.with_suffix("")))
+        bare = inner.name if path.is_dir() else inner.name.removesuffix(_ending(inner))
+        found.append((inner, inner.with_name(bare)))
     count = collections.Counter(name for _, name in found)
     return {(name if count[name] == 1 else inner).as_posix(): folder / inner for inner, name in found}
 
@@ -154,16 +167,74 @@ def _walk(folder: Path) -> Iterator[Path]:
                     yield from _walk(path)
             except OSError:
                 yield path  # reading it tells why not
-        elif path.suffix.lower() in FILES and not _is_film(path):
+        elif _ending(path).lower() in FILES and not _is_film(path):
             yield path
 
 
+def _ending(path: Path) -> str:
+    """Return a file's ending as it is written; of ``.nii.gz`` both parts."""
+    length = next((len(end) for end in _NIFTI if path.name.lower().endswith(end)), len(path.suffix))
+    return path.name[len(path.name) - length :]
+
+
 def _is_film(path: Path) -> bool:
+    if _ending(path).lower() in _NIFTI:
+        return not _holds_masks(path)
     if path.suffix.lower() not in _PAGES:
         return False
     with contextlib.suppress(SpinekitError), opened_picture(path) as opened:
         return getattr(opened, "n_frames", 1) == 1
     return False
+
+
+# ---- NIfTI
+
+
+def _holds_masks(path: Path) -> bool:
+    """Return whether a NIfTI file has the axes of masks; one that cannot be asked is taken for masks."""
+    opener = gzip.open if path.name.lower().endswith(".gz") else open
+    try:
+        with opener(path, "rb") as file:
+            head = file.read(56)
+    except (OSError, EOFError, zlib.error):
+        return True  # reading it tells why not
+    # dim[0] to dim[4] of NIfTI-1, in either byte order
+    return any(
+        struct.unpack_from(f"{order}i", head)[0] == _NIFTI_HEADER
+        and struct.unpack_from(f"{order}h4x2h", head, 40) == (4, 1, len(BONES))
+        for order in "<>"
+        if len(head) == 56
+    )
+
+
+def _from_nifti(path: Path) -> Case:
+    nibabel = require_nibabel(f"'{path.name}'")
+    try:
+        image = nibabel.Nifti1Image.from_filename(path)
+        if len(image.shape) != 4 or image.shape[2] != 1:
+            raise MalformedDataError(
+                f"'{path}': shape {image.shape}, expected (columns, rows, 1, {len(BONES)}), as "
+                "sk.segment_files writes it"
+            )
+        columns, rows, _, bones = image.shape
+        _check_shape((bones, rows, columns), path)
+        # The shortest numbers that single precision stores so: .2 and not .2000000030.
+        column, row = (float(str(np.float32(side))) for side in (image.affine[0, 0], -image.affine[1, 1]))
+        if not (0 < column < math.inf and 0 < row < math.inf):
+            raise MalformedDataError(f"'{path}': turned or mirrored, expected columns along x, rows along -y")
+        masks = np.asanyarray(image.dataobj)[:, :, 0].transpose(2, 1, 0)
+        description = image.header["descrip"].item().decode("ascii", "replace")
+        unit = image.header.get_xyzt_units()[0]
+        detector = image.header["intent_name"].item() == ON_DETECTOR
+    except (SpinekitError, OSError, MemoryError):
+        raise
+    except Exception as failure:  # nibabel's errors share no base
+        raise MalformedDataError(f"'{path}': no NIfTI file of masks: {failure}") from failure
+    labels = description.split(",")
+    if len(labels) == len(BONES):
+        masks = masks[_bone_order(labels, path)]
+    spacing = checked_spacing((row, column)) if unit == "mm" else None
+    return Case(_array(masks, path), spacing=spacing, on_detector=detector and spacing is not None)
 
 
 # ---- arrays
@@ -214,9 +285,13 @@ def _from_archive(path: Path) -> Case:
 
 def _order(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> list[int]:
     """Return where each bone is among masks, by the labels that were stored with them."""
+    labels = [str(label) for label in _unpacked(archive, entry, path, (len(BONES),), _MOST_OF_A_LABEL)]
+    return _bone_order(labels, path)
+
+
+def _bone_order(labels: list[str], path: Path) -> list[int]:
     from spinekit.annotations.reading import bone_of  # noqa: PLC0415 - imports this package's landmarks
 
-    labels = [str(label) for label in _unpacked(archive, entry, path, (len(BONES),), _MOST_OF_A_LABEL)]
     bones = [bone_of(label, {}) for label in labels]
     if sorted(filter(None, bones)) != sorted(BONES):
         raise MalformedDataError(f"'{path}': labels {labels}, expected each of {', '.join(BONES)} once")

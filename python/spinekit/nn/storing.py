@@ -1,7 +1,9 @@
 """One file for a network: its weights, and the description that it is built from."""
 
 import json
+import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,9 @@ from spinekit.nn.checkpoints import METADATA_KEY, read_weights
 from spinekit.nn.fitting import configuration_of
 from spinekit.nn.google import POSITIONS
 from spinekit.nn.misfits import Misfits
-from spinekit.nn.network import Network
+from spinekit.nn.network import Network, pair_of
 from spinekit.nn.swinunet import SwinUNet
-from spinekit.nn.transunet import TransUNet
+from spinekit.nn.transunet import STEP, TransUNet
 from spinekit.nn.unet import UNet
 
 _ARCHITECTURES: dict[str, Any] = {"transunet": TransUNet, "unet": UNet, "swinunet": SwinUNet}
@@ -60,13 +62,15 @@ def save(model: Network, path: str | os.PathLike[str]) -> None:
         raise _engine.os_error(target, "cannot be written", failure) from failure
 
 
-def load(path: str | os.PathLike[str]) -> Network:
+def load(path: str | os.PathLike[str], *, size: Sequence[int] | None = None) -> Network:
     """Return the network of a file, ready to predict.
 
     Parameters
     ----------
     path : a file of `save`, or an official TransUNet checkpoint, whose configuration is worked out from its
         weights by `configuration_of`
+    size : (rows, columns) that an official checkpoint was trained for, where its positions are no square;
+        all others tell their size, and it counts for nothing
 
     Returns
     -------
@@ -76,6 +80,8 @@ def load(path: str | os.PathLike[str]) -> Network:
 
     Raises
     ------
+    ArgumentError
+        If positions are no square, and `size` is missing or has another number of them.
     MalformedDataError
         If the file is damaged, describes no network, or its weights are not those of the description.
     ResourceError
@@ -88,8 +94,9 @@ def load(path: str | os.PathLike[str]) -> Network:
     source = _engine.path_of(path)
     state, configuration = read_weights(source)
     if configuration is None and POSITIONS in state:
+        grid = _grid_size(source, state[POSITIONS], size)
         try:
-            configuration = configuration_of(state) | {"activation": "softmax"}
+            configuration = configuration_of(state, size=grid) | {"activation": "softmax"}
         except SpinekitError as failure:
             raise MalformedDataError(f"'{source}': {failure}") from failure
     if configuration is None:
@@ -98,6 +105,24 @@ def load(path: str | os.PathLike[str]) -> Network:
             "for other checkpoints, build a network and use spinekit.nn.load_checkpoint"
         )
     return _assembled(source, state, configuration)
+
+
+def _grid_size(source: Path, positions: Tensor, size: Sequence[int] | None) -> tuple[int, int] | None:
+    """Return the size that positions are for, None where they are a square, or no positions at all."""
+    tokens = positions.shape[1] if positions.ndim == 3 else 0
+    if math.isqrt(tokens) ** 2 == tokens:
+        return None
+    if size is None:
+        raise ArgumentError(
+            f"'{source}': {tokens} positions, no square, and it does not say for which films; give "
+            f"size=(rows, columns) that it was trained for: {tokens} patches of {STEP} x {STEP} pixels"
+        )
+    rows, columns = pair_of(size, STEP)
+    if rows // STEP * (columns // STEP) != tokens:
+        raise ArgumentError(
+            f"'{source}': size: {(rows, columns)}, expected one of {tokens} patches of {STEP} x {STEP} pixels"
+        )
+    return rows, columns
 
 
 def build(configuration: dict[str, Any]) -> Network:

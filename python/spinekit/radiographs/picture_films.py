@@ -74,7 +74,10 @@ def _pixels(opened: Any, path: Path, notes: dict[str, Any]) -> NDArray[Any]:
         notes["applied"].append("turned as its orientation says (EXIF)")
     upright = ImageOps.exif_transpose(opened)  # loads; TIFFs turn themselves then
     if upright.mode.startswith(("I", "F")):
-        pixels = grey_film(np.asarray(upright), notes)
+        try:
+            pixels = grey_film(np.asarray(upright), notes)
+        except ArgumentError as failure:
+            raise ArgumentError(f"'{path}': {failure}") from None
         if pixels.dtype == np.uint16 and bits < 16:
             notes["range"] = (0.0, 2.0**bits - 1)
         # Of 8 bits, Pillow does this.

@@ -76,8 +76,9 @@ def read_radiograph(
         - `spacing` is the first that is positive of PixelSpacing, ImagerPixelSpacing, and
           NominalScannedPixelSpacing; `spacing_from` is its name, "given", or "known length".
           ``notes["plane"]`` is where lengths are true: "patient" (calibrated), "detector", "film" (a
-          digitised sheet), or "unknown". No magnification factor is applied: ``notes["magnification"]`` has
-          it. Dots per inch of pictures are those of scanners and screens, and no spacing.
+          digitised sheet), or "unknown", as without a spacing and with a given one. No
+          magnification factor is applied: ``notes["magnification"]`` has it. Dots per inch of pictures are
+          those of scanners and screens, and no spacing.
         - ``notes["window"]`` has the values that the file would show as black and white, where its window is
           not applied; ``notes["remarks"]`` what is worth knowing; further keys tell of format, view and
           detector. None of it is about the patient. `source` is the file's name.
@@ -135,6 +136,7 @@ def read_radiograph(
         found, name = _from_file(path, wishes), path.name
     else:
         found, name = _from_array(source), ""
+    found.notes.setdefault("plane", "unknown")
     film = Radiograph(found.pixels, found.spacing, found.spacing_from, name, found.notes)
     return _changed(film, given, known_length, invert=invert and not found.inverted, aspect=found.aspect)
 
@@ -210,7 +212,8 @@ def _changed(
             row, column = film.spacing
             told = f"{film.spacing_from or 'its own spacing'}, {row:g} x {column:g} mm, is not used"
             notes["remarks"] = [*notes.get("remarks", ()), told]
-        notes.pop("plane", None)
+        if "plane" in notes:
+            notes["plane"] = "unknown"
     if invert:
         notes.setdefault("range", level_range(film.pixels))
         changes["pixels"] = inverted_levels(film.pixels, notes)

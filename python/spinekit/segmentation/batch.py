@@ -24,6 +24,8 @@ from spinekit.segmentation.writing import Files, Form, Segmented, encoded
 
 #: Of a summary, on masks that are empty.
 _MOST_LINES = 10
+#: Of an option that differs, before and now.
+_MOST_LETTERS = 60
 
 
 @dataclass(eq=False)
@@ -135,7 +137,7 @@ def segment_files(
     Raises
     ------
     ArgumentError
-        If an option makes no sense, or there are no films, or `out` is one of the folders of films.
+        If an option makes no sense, or there are no films, or `out` holds films itself.
     ResourceError
         If `out` cannot be written to, or another run is writing there.
     SpinekitError
@@ -272,15 +274,18 @@ class _Run:
                 pixels: dict[str, int] = before["pixels"]
                 return pixels
         elif before is not None and there:
+            differs = _differences(before["made with"], self._made_with)
+            if before["of"] != _state(path):
+                differs.insert(0, "of another file, or an older one")
             raise ArgumentError(
-                f"'{self._folder / there[0]}' was made of another file, or with other weights, labels or "
-                "options; choose another folder, or overwrite it"
+                f"'{self._folder / there[0]}' was made {' and '.join(differs)}; choose another folder, or "
+                "replace it with overwrite (--overwrite)"
             )
         for file in there:
             if _sha256(self._folder / file) not in written.get(file, ()):
                 raise ArgumentError(
                     f"'{self._folder / file}' is there and not of an earlier run, or was changed since; move "
-                    "it away, or overwrite it"
+                    "it away, or replace it with overwrite (--overwrite)"
                 )
         return None
 
@@ -303,6 +308,21 @@ class _Run:
                 "pixels": ready.pixels,
             }
         )
+
+
+def _differences(before: Any, now: dict[str, Any]) -> list[str]:
+    """Return which options of an earlier run were others, with their values where these are short."""
+    if not isinstance(before, dict):
+        return ["with other options"]
+    told = []
+    for name in dict.fromkeys([*now, *before]):
+        old, new = before.get(name), now.get(name)
+        if old == new:
+            continue
+        values = f"{name} {old}, now {new}"
+        short = name != "weights" and len(values) <= _MOST_LETTERS
+        told.append(values if short else f"other {name}")
+    return [f"with {', '.join(told)}"] if told else []
 
 
 def _state(path: Path) -> list[Any]:

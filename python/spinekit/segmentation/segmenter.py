@@ -46,7 +46,8 @@ class Segmenter:
         third digit, of a UNet by up to 0.7 % of the largest, of a SwinUNet by 3 % (Dice .997 of its masks)
     threads : of the network and of what prepares films; None: every core that the process may use
     device : "cpu", "cuda", "cuda:1"
-    size : (rows, columns) of the network's input; None for what the file says
+    size : (rows, columns) of the network's input; None for what the file says. Needed for an official
+        ``.pth`` of films that are no square: the size that it was trained for
     filters : how films are prepared; None for what the file says, else ``PenSettings(levels="film",
         bits=8)``. See `spinekit.segmentation.prepare`
     labels : what each class shows; None for what the file says, else "class 1", "class 2", ...
@@ -333,8 +334,12 @@ class Segmenter:
         return wanted
 
     def _film(self, source: Any, max_pixels: int) -> Radiograph:
+        name = "film"
         if isinstance(source, str | os.PathLike):
+            name = f"'{os.fspath(source)}'"
             source = read_radiograph(source, max_pixels=max_pixels, workers=self.threads)
+        elif isinstance(source, Radiograph) and source.source:
+            name = f"'{source.source}'"
         if not isinstance(source, Radiograph):
             if not isinstance(source, np.ndarray):
                 raise ArgumentError(
@@ -346,21 +351,23 @@ class Segmenter:
                     f"film: shape {source.shape}, expected (rows, columns); sk.read_radiograph makes colours "
                     "grey, and several films are given as a list"
                 )
-            self._check_pixels(source.shape, max_pixels)  # before a copy in another dtype is made
+            self._check_pixels(name, source.shape, max_pixels)  # before a copy in another dtype is made
             source = read_radiograph(source)
         film: Radiograph = source
-        self._check_pixels(film.shape, max_pixels)
+        self._check_pixels(name, film.shape, max_pixels)
         if film.pixels.dtype == np.float32 and not np.isfinite(film.pixels).any():
-            raise ArgumentError("film: none of its pixels is a number")
+            raise ArgumentError(f"{name}: none of its pixels is a number")
         return film
 
-    def _check_pixels(self, shape: tuple[int, ...], max_pixels: int) -> None:
+    def _check_pixels(self, name: str, shape: tuple[int, ...], max_pixels: int) -> None:
         rows, columns = shape
-        if max(_MAPS, len(self.labels)) * rows * columns > _MAPS * max_pixels:
+        values = max(_MAPS, len(self.labels)) * rows * columns
+        if values > _MAPS * max_pixels:
             size = 4 * len(self.labels) * rows * columns / 1e9
             raise ResourceError(
-                f"film: {rows} x {columns} pixels, whose probabilities would take {size:.1f} GB; shrink it "
-                f"first, as with film[::4, ::4], or raise max_pixels from {max_pixels}"
+                f"{name}: {rows} x {columns} pixels, whose probabilities would take {size:.1f} GB; give it "
+                "smaller, as array[::4, ::4] or, of a Radiograph, film.pixels[::4, ::4], whose pixels are 4 "
+                f"times as large, or allow it with predict(..., max_pixels={-(-values // _MAPS)})"
             )
 
 

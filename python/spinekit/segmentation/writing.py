@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from spinekit import _core, _engine
 from spinekit._core import ArgumentError
-from spinekit.measurement.reading import NOTE_NAME
+from spinekit.measurement.reading import NOTE_NAME, ON_DETECTOR
 from spinekit.radiograph import Radiograph
 from spinekit.segmentation.finding import OVERLAY_SUFFIX
 from spinekit.segmentation.overlay import overlay
@@ -155,5 +155,7 @@ def _nifti(name: str, found: Segmented, masks: NDArray[np.bool_], form: Form) ->
     image = nibabel.Nifti1Image(np.ascontiguousarray(values.transpose(2, 1, 0)[:, :, np.newaxis]), affine)
     if found.film.spacing is not None:
         image.header.set_xyzt_units("mm")
+        if found.film.notes.get("plane") == "detector":
+            image.header["intent_name"] = ON_DETECTOR
     image.header["descrip"] = ",".join(found.labels).encode("ascii", "replace")[:79]
     return {f"{name}.nii.gz": gzip.compress(image.to_bytes(), 4, mtime=0)}
