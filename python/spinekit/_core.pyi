@@ -696,10 +696,10 @@ class ScanReader:
     A scan of any size, by rows, in bounded memory.
     """
     def __enter__(self) -> ScanReader: ...
-    def __exit__(self, *args) -> None: ...
+    def __exit__(self, arg0: typing.Any, arg1: typing.Any, arg2: typing.Any) -> None: ...
     def __init__(
         self,
-        path: os.PathLike | str | bytes,
+        path: os.PathLike[str] | str | bytes,
         memory_limit: typing.SupportsInt | typing.SupportsIndex = 67108864,
         executor: Executor | None = None,
     ) -> None: ...
@@ -1182,7 +1182,7 @@ def scaled_sizes(
     join: typing.SupportsInt | typing.SupportsIndex = 9,
     cell: typing.SupportsInt | typing.SupportsIndex = 500,
     margin: typing.SupportsInt | typing.SupportsIndex = 0,
-) -> dict:
+) -> dict[str, int]:
     """
     Sizes meant at the reference, for a mask of width x height.
     """
