@@ -153,3 +153,30 @@ def ct_folder(tmp_path):
     report.Modality = "SR"
     save(report, folder / "report.dcm")
     return folder
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Return a small TransUNet of torch with random weights."""
+    pytest.importorskip("torch")
+    from made_networks import random_network
+
+    return random_network()
+
+
+@pytest.fixture(scope="module")
+def weights(model, tmp_path_factory):
+    """Return the file of its weights."""
+    from spinekit import nn
+
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    nn.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def seg(weights):
+    """Return the Segmenter of that file."""
+    import spinekit as sk
+
+    return sk.Segmenter(weights, threads=2)

@@ -33,24 +33,6 @@ from made_networks import (  # noqa: E402
 )
 from spinekit import nn  # noqa: E402
 
-
-@pytest.fixture(scope="module")
-def model():
-    return random_network()
-
-
-@pytest.fixture(scope="module")
-def weights(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
-    nn.save(model, path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def seg(weights):
-    return sk.Segmenter(weights, threads=2)
-
-
 # ---- predict
 
 

@@ -1,4 +1,5 @@
 #include "colour_kernels_body.h"
+#include "spinekit/processor.h"
 
 namespace spinekit::classify {
 
@@ -10,12 +11,9 @@ const std::vector<std::pair<std::string, ColourKernels>>& all_colour_kernels() {
   static const auto kFound = [] {
     std::vector<std::pair<std::string, ColourKernels>> found{{"baseline", kKernels}};
 #ifdef SPINEKIT_X86_KERNELS
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    if (has_avx2()) {
       found.emplace_back("AVX2", kAvx2);
-      if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-          __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
-        found.emplace_back("AVX-512", kAvx512);
-      }
+      if (has_avx512()) found.emplace_back("AVX-512", kAvx512);
     }
 #endif
     return found;

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "spinekit/error.h"
+#include "spinekit/processor.h"
 
 // The hot functions are compiled a second time for AVX2 and chosen at run time. Not target_clones:
 // its ifuncs fail on musl and under sanitizers, and clang and g++ spell the targets differently.
@@ -24,14 +25,6 @@
 
 namespace spinekit {
 namespace {
-
-bool has_avx2() {
-#if SPINEKIT_HAS_AVX2
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-  return false;
-#endif
-}
 
 // Frames inside a file need not be aligned.
 template <typename Sample>

@@ -84,8 +84,6 @@ std::string_view name_of(Activation activation) {
       return "relu";
     case Activation::kLeakyRelu:
       return "leaky_relu";
-    case Activation::kGelu:
-      return "gelu";
     case Activation::kNone:
       break;
   }
@@ -98,21 +96,11 @@ at::Tensor activated(const at::Tensor& values, Activation activation) {
       return at::relu(values);
     case Activation::kLeakyRelu:
       return at::leaky_relu(values, kLeak);
-    case Activation::kGelu:
-      return at::gelu(values);
     case Activation::kNone:
       break;
   }
   return values;
 }
-
-struct Bits {
-  Bfloat16 *high, *low;
-
-  explicit Bits(const Operand& operand)
-      : high(static_cast<Bfloat16*>(operand.high.data_ptr())),
-        low(static_cast<Bfloat16*>(operand.low.data_ptr())) {}
-};
 
 // Products plus bias, and plus `other` where it is defined.
 at::Tensor summed(const Products& products, const Operand& operand, const at::Tensor& bias_values,
@@ -217,7 +205,7 @@ Linear::Linear(const Placement& placement, const at::Tensor& weight, const at::T
 
 at::Tensor Linear::operator()(const Tokens& tokens) const {
   if (products_.defined()) return summed(products_, tokens.operand, bias_, {});
-  return packed_ ? packed_linear(tokens.values, weight_, bias_, name_of(Activation::kNone))
+  return packed_ ? packed_linear(tokens.values, weight_, bias_, "none")
                  : at::linear(tokens.values, weight_, bias_);
 }
 
@@ -229,7 +217,7 @@ at::Tensor Linear::plus(const Tokens& tokens, const at::Tensor& other) const {
 
 Tokens Linear::gelu(const Tokens& tokens) const {
   if (!products_.defined()) {
-    return {packed_ ? packed_linear(tokens.values, weight_, bias_, name_of(Activation::kGelu))
+    return {packed_ ? packed_linear(tokens.values, weight_, bias_, "gelu")
                     : at::gelu(at::linear(tokens.values, weight_, bias_)),
             {}};
   }

@@ -15,7 +15,8 @@
 
 namespace spinekit::infer {
 
-enum class Activation { kNone, kRelu, kLeakyRelu, kGelu };
+// Of convolutions.
+enum class Activation { kNone, kRelu, kLeakyRelu };
 
 // Where and how the layers of one network compute.
 struct Placement {

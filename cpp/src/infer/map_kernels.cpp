@@ -1,4 +1,5 @@
 #include "map_kernels_body.h"
+#include "spinekit/processor.h"
 
 namespace spinekit::infer {
 
@@ -18,12 +19,9 @@ Variants<Kernels> supported(const Kernels& baseline, [[maybe_unused]] const Kern
                             [[maybe_unused]] const Kernels& avx512) {
   Variants<Kernels> found{{"baseline", baseline}};
 #ifdef SPINEKIT_X86_KERNELS
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+  if (has_avx2()) {
     found.emplace_back("AVX2", avx2);
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq")) {
-      found.emplace_back("AVX-512", avx512);
-    }
+    if (has_avx512()) found.emplace_back("AVX-512", avx512);
   }
 #endif
   return found;

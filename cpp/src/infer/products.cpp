@@ -6,8 +6,6 @@
 #include <ATen/native/CPUBlas.h>
 #include <c10/core/MemoryFormat.h>
 
-#include "map_kernels.h"
-
 namespace spinekit::infer {
 namespace {
 
@@ -21,8 +19,6 @@ at::Tensor rounded(const at::Tensor& values) { return values.to(at::kBFloat16); 
 const c10::BFloat16* data_of(const at::Tensor& values) {
   return values.const_data_ptr<c10::BFloat16>();
 }
-
-Bfloat16* bits_of(const at::Tensor& values) { return static_cast<Bfloat16*>(values.data_ptr()); }
 
 at::Tensor in_blocks(const at::Tensor& weight) {
   const std::int64_t taps = weight.size(0), outputs = weight.size(1), inputs = weight.size(2);
@@ -47,8 +43,9 @@ Operand bordered(const at::Tensor& maps, std::int64_t border) {
   const std::int64_t all_rows = rows + 2 * border, all_columns = columns + 2 * border;
   Operand operand = Operand::empty({count * all_rows * all_columns, channels});
   const auto* from = maps.const_data_ptr<float>();
-  auto* high = bits_of(operand.high);
-  auto* low = bits_of(operand.low);
+  const Bits bits(operand);
+  Bfloat16* high = bits.high;
+  Bfloat16* low = bits.low;
   at::parallel_for(0, count * all_rows, 1, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t row = item % all_rows - border;
@@ -76,6 +73,10 @@ Operand bordered(const at::Tensor& maps, std::int64_t border) {
 Operand Operand::empty(at::IntArrayRef size) {
   return {at::empty(size, at::kBFloat16), at::empty(size, at::kBFloat16)};
 }
+
+Bits::Bits(const Operand& operand)
+    : high(static_cast<Bfloat16*>(operand.high.data_ptr())),
+      low(static_cast<Bfloat16*>(operand.low.data_ptr())) {}
 
 bool Products::available() {
   static const bool kAvailable =
@@ -118,11 +119,11 @@ void release_matrix_units() { blas::brgemm_release(); }
 Operand operand_of(const at::Tensor& values) {
   const std::int64_t columns = values.size(1);
   Operand operand = Operand::empty(values.sizes());
+  const Bits bits(operand);
   const float* from = values.const_data_ptr<float>();
   at::parallel_for(0, values.size(0), 16, [&](std::int64_t begin, std::int64_t end) {
     token_kernels().split(from + begin * columns, (end - begin) * columns,
-                          bits_of(operand.high) + begin * columns,
-                          bits_of(operand.low) + begin * columns);
+                          bits.high + begin * columns, bits.low + begin * columns);
   });
   return operand;
 }

@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "map_kernels.h"
+
 namespace spinekit::infer {
 
 // A factor, in bfloat16: what it rounds to, and what that leaves out.
@@ -19,6 +21,13 @@ struct Operand {
   at::Tensor high, low;
 
   static Operand empty(at::IntArrayRef size);
+};
+
+// Where the values of an operand lie, to be filled.
+struct Bits {
+  Bfloat16 *high, *low;
+
+  explicit Bits(const Operand& operand);
 };
 
 // Weights of a convolution of stride 1 and of one tap or more, or of a linear layer, as the units want them.

@@ -8,6 +8,7 @@
 #include <jerror.h>
 #include <jpeglib.h>
 
+#include "core/jpeg_messages.h"
 #include "scan/exif.h"
 #include "scan/readers.h"
 #include "scan/source_stream.h"
@@ -60,22 +61,6 @@ ErrorCode code_of(int message) {
   std::array<char, JMSG_LENGTH_MAX> text{};
   session.errors.format_message(info, text.data());
   leave(session, code_of(session.errors.msg_code), text.data());
-}
-
-// libjpeg-turbo's fast path takes codes that do not exist for zeros in silence; that the picture is
-// full long before its data end is then the only sign of damage. Encoders pad with a few bytes.
-bool harmless(const jpeg_error_mgr& errors) {
-  constexpr int kMostPadding = 16;
-  switch (errors.msg_code) {
-    case JWRN_EXTRANEOUS_DATA:
-      return errors.msg_parm.i[0] <= kMostPadding;
-    case JWRN_TOO_MUCH_DATA:
-    case JWRN_BOGUS_PROGRESSION:
-    case JWRN_NOT_SEQUENTIAL:
-      return true;
-    default:
-      return false;
-  }
 }
 
 // Level -1: libjpeg goes on with made-up samples, or has passed over bytes; others are traces.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import spinekit as sk
-from spinekit.cli.commands import FAILED, OK, Commands, print_json, worker_options
+from spinekit.cli.commands import OK, Commands, finished, print_json, worker_options
 from spinekit.report import Report
 
 #: Methods of a report by the suffix of the file that they write.
@@ -111,11 +111,7 @@ def _write_report(report: Any, path: str | None) -> None:
 
 def _finish(options: argparse.Namespace, report: Report) -> int:
     _write_report(report, options.report)
-    if options.json:
-        print_json(report.to_dict())
-    else:
-        print(report)
-    return OK if report.ok else FAILED
+    return finished(report, as_json=options.json)
 
 
 def _common(options: argparse.Namespace) -> dict[str, Any]:
@@ -175,11 +171,7 @@ def _verify(options: argparse.Namespace) -> int:
         progress=options.progress,
     )
     _write_report(audit, options.report)
-    if options.json:
-        print_json(audit.to_dict())
-    else:
-        print(audit)
-    return OK if audit.ok else FAILED
+    return finished(audit, as_json=options.json)
 
 
 def _bundle(options: argparse.Namespace) -> int:

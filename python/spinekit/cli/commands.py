@@ -51,3 +51,12 @@ def worker_options(command: argparse.ArgumentParser) -> None:
 def print_json(values: Any) -> None:
     """Print values as JSON, NaN as null."""
     print(json.dumps(plain_values(values), indent=1))
+
+
+def finished(result: Any, *, as_json: bool) -> int:
+    """Print a result, and return the exit code of whether all of it is `ok`."""
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        print(result)
+    return OK if result.ok else FAILED

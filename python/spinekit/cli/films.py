@@ -12,7 +12,7 @@ import spinekit as sk
 from spinekit import _engine
 from spinekit._core import map_levels
 from spinekit._figures import write_figure
-from spinekit.cli.commands import FAILED, OK, Commands, print_json, worker_options
+from spinekit.cli.commands import FAILED, OK, Commands, finished, print_json, worker_options
 from spinekit.filters.filtering import film_pixels
 from spinekit.filters.settings import mapping
 from spinekit.measurement.films import without_ending
@@ -256,11 +256,7 @@ def _phantom(options: argparse.Namespace) -> int:
         workers=options.workers,
         progress=options.progress,
     )
-    if options.json:
-        print_json(written.to_dict())
-    else:
-        print(written)
-    return OK if written.ok else FAILED
+    return finished(written, as_json=options.json)
 
 
 def _check_target(option: str, name: str | None, suffixes: tuple[str, ...], *, overwrite: bool) -> None:
@@ -292,11 +288,7 @@ def _measure(options: argparse.Namespace) -> int:
     if options.out is not None:
         write = found.to_csv if options.out.lower().endswith(".csv") else found.to_json
         write(options.out)
-    if options.json:
-        print_json(found.to_dict())
-    else:
-        print(found)
-    return OK if found.ok else FAILED
+    return finished(found, as_json=options.json)
 
 
 def _agreement(options: argparse.Namespace) -> int:

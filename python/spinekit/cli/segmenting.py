@@ -4,7 +4,7 @@ import argparse
 
 import spinekit as sk
 from spinekit import _engine
-from spinekit.cli.commands import FAILED, OK, Commands, print_json
+from spinekit.cli.commands import Commands, finished
 from spinekit.segmentation.finding import find_films
 
 
@@ -100,8 +100,4 @@ def _segment(options: argparse.Namespace) -> int:
         overwrite=options.overwrite,
         progress=options.progress,
     )
-    if options.json:
-        print_json(found.to_dict())
-    else:
-        print(found)
-    return OK if found.ok else FAILED
+    return finished(found, as_json=options.json)
