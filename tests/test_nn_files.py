@@ -195,3 +195,13 @@ def test_torchscript_rejects_what_cannot_be_traced(tmp_path):
     with pytest.raises(sk.ResourceError, match="cannot be written"):
         nn.export_torchscript(nn.UNet(width=8), tmp_path / "missing" / "model.pt", 32)
     assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_stay_in_their_file_are_the_same(tmp_path):
+    model = nn.UNet(width=8)
+    path = tmp_path / "w.safetensors"
+    nn.save(model, path)
+    mapped = nn.load(path, mmap=True).state_dict()
+    assert mapped.keys() == model.state_dict().keys()
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(mapped[name], tensor), name

@@ -340,3 +340,13 @@ def test_info_says_what_segmentation_runs_on():
     assert found["ready"] is True
     assert found["built for torch"].split(".")[:2] == torch.__version__.split(".")[:2]
     assert found["weights"] == "none are shipped"
+
+
+def test_the_file_of_the_weights_is_no_longer_needed(model, weights, tmp_path):
+    films = np.random.default_rng(4).normal(size=(1, 6, 64, 64)).astype(np.float32)
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(weights.read_bytes())
+    seg = sk.Segmenter(path)
+    expected = seg.forward(films)
+    path.write_bytes(bytes(path.stat().st_size))
+    assert np.array_equal(seg.forward(films), expected)

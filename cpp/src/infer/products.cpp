@@ -14,26 +14,8 @@ namespace blas = at::native::cpublas;
 // The units take factors of 32 values at a time.
 constexpr std::int64_t kDepth = 32;
 
-at::Tensor rounded(const at::Tensor& values) { return values.to(at::kBFloat16); }
-
 const c10::BFloat16* data_of(const at::Tensor& values) {
   return values.const_data_ptr<c10::BFloat16>();
-}
-
-at::Tensor in_blocks(const at::Tensor& weight) {
-  const std::int64_t taps = weight.size(0), outputs = weight.size(1), inputs = weight.size(2);
-  const std::int64_t blocks = outputs / Products::kWidth;
-  const at::Tensor across = weight.transpose(1, 2).contiguous();
-  at::Tensor packed = at::empty({taps, blocks, inputs * Products::kWidth}, at::kBFloat16);
-  for (std::int64_t tap = 0; tap < taps; ++tap) {
-    for (std::int64_t block = 0; block < blocks; ++block) {
-      blas::pack(
-          inputs, Products::kWidth, outputs, Products::kWidth, at::kBFloat16, at::kBFloat16,
-          data_of(across) + tap * inputs * outputs + block * Products::kWidth,
-          packed.data_ptr<c10::BFloat16>() + (tap * blocks + block) * inputs * Products::kWidth);
-    }
-  }
-  return packed;
 }
 
 // Maps with a border of zeros, as rows of pixels.
@@ -90,9 +72,34 @@ bool Products::fit(std::int64_t inputs, std::int64_t outputs) {
 
 Products::Products(const at::Tensor& weight)
     : inputs_(weight.size(2)), blocks_(weight.size(1) / kWidth) {
-  const at::Tensor high = rounded(weight);
-  high_ = in_blocks(high);
-  low_ = in_blocks(rounded(at::sub(weight, high.to(at::kFloat))));
+  const std::int64_t values = inputs_ * kWidth;
+  high_ = at::empty({weight.size(0), blocks_, values}, at::kBFloat16);
+  low_ = at::empty_like(high_);
+  const auto* from = weight.const_data_ptr<float>();
+  const std::int64_t by_tap = weight.stride(0), by_output = weight.stride(1),
+                     by_input = weight.stride(2);
+  // A block at a time: the weights of a network are hundreds of megabytes, and each further copy is felt.
+  at::parallel_for(0, weight.size(0) * blocks_, 1, [&](std::int64_t begin, std::int64_t end) {
+    std::vector<float> across(static_cast<std::size_t>(values));
+    std::vector<c10::BFloat16> high(across.size()), low(across.size());
+    for (std::int64_t item = begin; item < end; ++item) {
+      const float* block = from + item / blocks_ * by_tap + item % blocks_ * kWidth * by_output;
+      for (std::int64_t input = 0; input < inputs_; ++input) {
+        for (std::int64_t output = 0; output < kWidth; ++output) {
+          across[static_cast<std::size_t>(input * kWidth + output)] =
+              block[output * by_output + input * by_input];
+        }
+      }
+      token_kernels().split(across.data(), values, reinterpret_cast<Bfloat16*>(high.data()),
+                            reinterpret_cast<Bfloat16*>(low.data()));
+      const auto pack = [&](const std::vector<c10::BFloat16>& part, const at::Tensor& packed) {
+        blas::pack(inputs_, kWidth, kWidth, kWidth, at::kBFloat16, at::kBFloat16, part.data(),
+                   packed.data_ptr<c10::BFloat16>() + item * values);
+      };
+      pack(high, high_);
+      pack(low, low_);
+    }
+  });
 }
 
 void Products::tile(const Operand& operand, std::int64_t first, std::int64_t rows,

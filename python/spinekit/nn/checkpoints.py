@@ -27,13 +27,17 @@ _ZIP = b"PK\x03\x04"
 _PICKLE = b"\x80"
 
 
-def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+def read_weights(
+    path: str | os.PathLike[str], *, mmap: bool = False
+) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     """Return the weights of a file, and the description of their network where there is one.
 
     Parameters
     ----------
     path : a .safetensors file, or a .pth or .pt file of torch, old or new; told apart by what they hold.
         Of a training script's file, what is under "state_dict", "model" or "model_state_dict"
+    mmap : whether tensors of a .safetensors file stay in it and are read when they are used, which saves time
+        and memory. Nobody may write to the file, or shorten it, while they are
 
     Returns
     -------
@@ -57,7 +61,7 @@ def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[
     source = _engine.path_of(path)
     kind = kind_of(source)
     if kind == "safetensors":
-        return _read_safetensors(source)
+        return _read_safetensors(source, mmap=mmap)
     if kind == "torch":
         return _read_state_dict(source), None
     raise UnsupportedError(
@@ -107,12 +111,13 @@ def _kind_of_zip(source: Path) -> str:
     return "torch"
 
 
-def _read_safetensors(source: Path) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
+def _read_safetensors(source: Path, *, mmap: bool) -> tuple[dict[str, Tensor], dict[str, Any] | None]:
     try:
         with safe_open(source, "pt") as file:
             metadata = file.metadata() or {}
-            # Copies: what safetensors maps would change, or fault, when somebody writes to the file.
-            state = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118 - no mapping
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+            if not mmap:
+                state = {name: tensor.clone() for name, tensor in state.items()}
     except OSError as failure:
         raise _engine.os_error(source, "cannot be read", failure) from failure
     except SafetensorError as failure:

@@ -11,6 +11,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
+from torch.nn import init
+from torch.overrides import TorchFunctionMode
 
 from spinekit import _engine
 from spinekit._core import ArgumentError, MalformedDataError, SpinekitError
@@ -62,7 +64,7 @@ def save(model: Network, path: str | os.PathLike[str]) -> None:
         raise _engine.os_error(target, "cannot be written", failure) from failure
 
 
-def load(path: str | os.PathLike[str], *, size: Sequence[int] | None = None) -> Network:
+def load(path: str | os.PathLike[str], *, size: Sequence[int] | None = None, mmap: bool = False) -> Network:
     """Return the network of a file, ready to predict.
 
     Parameters
@@ -71,6 +73,7 @@ def load(path: str | os.PathLike[str], *, size: Sequence[int] | None = None) -> 
         weights by `configuration_of`
     size : (rows, columns) that an official checkpoint was trained for, where its positions are no square;
         all others tell their size, and it counts for nothing
+    mmap : as `read_weights` takes it
 
     Returns
     -------
@@ -92,7 +95,7 @@ def load(path: str | os.PathLike[str], *, size: Sequence[int] | None = None) -> 
     Memory is that of the weights in the file, whatever the description claims.
     """
     source = _engine.path_of(path)
-    state, configuration = read_weights(source)
+    state, configuration = read_weights(source, mmap=mmap)
     if configuration is None and POSITIONS in state:
         grid = _grid_size(source, state[POSITIONS], size)
         try:
@@ -154,10 +157,17 @@ def build(configuration: dict[str, Any]) -> Network:
     return model
 
 
+class _Undrawn(TorchFunctionMode):
+    """Draws no weights that are replaced anyway: on the meta device that imports a compiler, for a second."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return kwargs["tensor"] if func is init.normal_ else func(*args, **(kwargs or {}))
+
+
 def _assembled(source: Path, state: dict[str, Tensor], configuration: dict[str, Any]) -> Network:
     try:
         # On the meta device nothing is allocated: a description can be false, and the weights are there.
-        with torch.device("meta"):
+        with torch.device("meta"), _Undrawn():
             model = build(configuration)
     except SpinekitError as failure:
         raise MalformedDataError(f"'{source}': {failure}") from failure

@@ -138,7 +138,7 @@ def opened(path: Path, options: NetworkOptions) -> Opened:
         described = _described(path)
         description = described | _told(path, described, options)
         return Opened(_scripted(infer, path, path, description, options), description, any_size=False)
-    model = nn.load(path, size=options.size)
+    model = nn.load(path, size=options.size, mmap=True)  # the engine makes copies of its own
     description = model.description()
     for name in ("channels", "classes"):
         _agreed(path, name, getattr(options, name), description[name])
