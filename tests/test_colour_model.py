@@ -644,17 +644,6 @@ def test_pictures_may_be_paths(tmp_path):
     assert holes.any()
 
 
-@pytest.mark.parametrize("kind", ["RGBA", "LA", "P", "1", "CMYK", "RGB of 16 bits"])
-def test_pictures_of_other_kinds_are_refused(kind, tmp_path):
-    path = tmp_path / ("scan.tif" if kind == "CMYK" else "scan.png")
-    if kind == "RGB of 16 bits":
-        cv2.imwrite(str(path), paper(dtype=np.uint16)[0])
-    else:
-        Image.fromarray(paper()[0]).convert(kind).save(path)
-    with pytest.raises(sk.UnsupportedError, match=r"scan\.(png|tif)'.*or give an array"):
-        paper_model().classify(path)
-
-
 def test_a_model_shows_itself():
     text = repr(paper_model(reject=20))
     assert text == "<ColorModel: foreground 2 boxes, background 2 boxes; mahalanobis, reject=20>"
