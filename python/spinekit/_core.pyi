@@ -800,6 +800,12 @@ class DamageMask:
         executor: Executor,
         cancel: CancelToken,
     ) -> None: ...
+    def packed(
+        self, picture: numpy.ndarray, out: numpy.ndarray, executor: Executor, cancel: CancelToken
+    ) -> None:
+        """
+        Fill packed rows, uint64 (rows, words): pixel k of a row is bit k % 64 of word k // 64.
+        """
     def picture(
         self, picture: numpy.ndarray, out: numpy.ndarray, executor: Executor, cancel: CancelToken
     ) -> None:
