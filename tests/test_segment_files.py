@@ -255,7 +255,9 @@ def test_a_run_that_was_cut_off_goes_on(seg, films, tmp_path):
     found = sk.segment_files(films / "a.png", out, seg)
     assert (found.ok, found.kept) == (True, [])
     journal.write_bytes(b"{}\n" + journal.read_bytes())
-    with pytest.raises(sk.MalformedDataError, match=r"spinekit-segment.jsonl', line 1: not a journal of results"):
+    with pytest.raises(
+        sk.MalformedDataError, match=r"spinekit-segment.jsonl', line 1: not a journal of results"
+    ):
         sk.segment_files(films / "a.png", out, seg)
 
 

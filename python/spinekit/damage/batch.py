@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from spinekit import _core, _engine
-from spinekit._core import ArgumentError, SpinekitError
+from spinekit._core import SpinekitError
 from spinekit._inputs import Kind, find_inputs
 from spinekit._progress import Progress
 from spinekit._results import ResultFolder
 from spinekit.damage.finding import find_damage, settings_of
 from spinekit.damage.model import ColorModel
-from spinekit.damage.pieces import DamagedPieces
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg")
 FORMATS = ("svg", "csv", "json", "geojson", "dxf", "overlay")

@@ -1,5 +1,6 @@
 """From a scan to its damaged pieces."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from spinekit import _core, _engine
 from spinekit._core import ArgumentError
 from spinekit._progress import Progress
-from spinekit.damage.model import ColorModel
+from spinekit.damage.model import ColorModel, damage_mask
+from spinekit.damage.piece import checked_scale
 from spinekit.damage.pieces import DamagedPieces
 from spinekit.damage.scans import Box, Image, Scan, checked_box, opened_scan, preview_step
 from spinekit.damage.settings import DamageSettings, bytes_of
@@ -154,6 +156,20 @@ def find_damage(
     )
 
 
+def settings_of(**options: Any) -> DamageSettings:
+    """Return settings of the options of `find_damage` that decide what is found.
+
+    Raises
+    ------
+    ArgumentError
+        If an option is unknown or cannot be.
+    """
+    try:
+        return DamageSettings(**options)
+    except TypeError as failure:
+        raise ArgumentError(f"find_damage: {failure}") from None
+
+
 class _Search:
     """One scan and what looks through it, as often as needed."""
 
@@ -185,16 +201,14 @@ class _Search:
             options.boundary = _drawn_in(box, settings.sizes(scan.rows, scan.columns)["margin"])
             options.at_boundary = _core.AtBoundary[settings.at_boundary.upper()]
         finder = _core.PieceFinder(scan.columns, scan.rows, options)
-        classifier = model.damage_mask(scan, self._executor)
-        words = -(-scan.columns // 64)
-        packed = np.empty((0, words), np.uint64)
+        packed = np.empty((0, -(-scan.columns // 64)), np.uint64)
 
         def find(strip: NDArray[Any], cancel: _core.CancelToken) -> None:
             nonlocal packed
             if len(packed) < len(strip):
-                packed = np.empty((len(strip), words), np.uint64)
+                packed = np.empty((len(strip), packed.shape[1]), np.uint64)
             rows = packed[: len(strip)]
-            classifier.packed(strip, rows, self._executor, cancel)
+            damage_mask(model, scan, self._executor, cancel).packed(strip, rows, self._executor, cancel)
             finder.add_rows(rows)
 
         self._pass("pieces", find)
@@ -217,25 +231,29 @@ class _Search:
         return (x, y, width, height), [seen] if step > 1 else []
 
     def _pass(self, what: str, work: Callable[[NDArray[Any], _core.CancelToken], None]) -> None:
-        """Hand every strip to some work, while the next one is decoded."""
-        strips = self.scan.strips(bounded=True)
+        """Hand every strip to some work, from the top."""
 
         def run(cancel: _core.CancelToken) -> None:
-            with (
-                Progress(self.scan.rows, self._progress, what, unit="row") as bar,
-                ThreadPoolExecutor(1, "spinekit-rows") as decoder,
-            ):
-                ahead = decoder.submit(next, strips, None)
-                while (found := ahead.result()) is not None:
-                    ahead = decoder.submit(next, strips, None)
-                    try:
-                        work(found[1], cancel)
-                    except BaseException:
-                        ahead.cancel()
-                        raise
-                    bar.advance(count=len(found[1]))
+            with contextlib.closing(self._strips()) as strips:
+                for strip in strips:
+                    work(strip, cancel)
+                    bar.advance(count=len(strip))
 
-        _engine.interruptible(run)
+        with Progress(self.scan.rows, self._progress, what, unit="row") as bar:
+            _engine.interruptible(run)
+
+
+    def _strips(self) -> Generator[NDArray[Any], None, None]:
+        """Yield strips; while one is worked on, the next is decoded, if there is a worker for that."""
+        strips = self.scan.strips(bounded=True)
+        if self._executor.workers == 1:
+            yield from (strip for _, strip in strips)
+            return
+        with ThreadPoolExecutor(1, "spinekit-rows") as decoder:
+            ahead = decoder.submit(next, strips, None)
+            while (found := ahead.result()) is not None:
+                ahead = decoder.submit(next, strips, None)
+                yield found[1]
 
 
 def _drawn_in(box: Box, margin: int) -> Box:

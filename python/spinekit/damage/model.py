@@ -397,6 +397,15 @@ class ColorModel:
         return f"<table>{head}{rows}</table><p>{html.escape(repr(self))}</p>"
 
 
+def damage_mask(
+    model: ColorModel, scan: Scan, executor: _core.Executor, cancel: _core.CancelToken
+) -> _core.DamageMask:
+    """Return what tells the damage among the pixels of a scan."""
+    classifier = model._classifier("mask", scan, executor, cancel)
+    assert isinstance(classifier, _core.DamageMask)
+    return classifier
+
+
 def _css_color(mean: NDArray[np.float64]) -> str:
     """Return the sRGB colour of mean (L, a, b, S), for style sheets."""
     y = (mean[0] / 2.55 + 16) / 116
