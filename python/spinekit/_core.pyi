@@ -823,6 +823,14 @@ class Numbering(enum.Enum):
     ROW = 1
     SIMPLE = 3
 
+class AtBoundary(enum.Enum):
+    """
+    What is done with regions at the sides of the boundary.
+    """
+
+    KEEP = 0
+    REMOVE = 1
+
 class CleaningOptions:
     """
     Diameters of ellipses in pixels of the mask; 0 leaves a step out.
@@ -859,6 +867,13 @@ class PieceOptions:
     keep_contours: bool
     numbering: Numbering
     def __init__(self) -> None: ...
+    @property
+    def at_boundary(self) -> AtBoundary:
+        """
+        KEEP: regions that touch all its sides are left out; REMOVE: any side.
+        """
+    @at_boundary.setter
+    def at_boundary(self, arg0: AtBoundary) -> None: ...
     @property
     def boundary(self) -> tuple[int, int, int, int] | None:
         """
