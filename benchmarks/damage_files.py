@@ -1,9 +1,9 @@
 """From files of very large scans to SVG: ``python benchmarks/damage_files.py [--folder F] [--json PATH]``.
 
 Scans of 18,868 x 14,151 pixels as uncompressed, LZW and deflate TIFF, PNG and JPEG, and one of a gigapixel,
-are made once in the folder (7 GB), then searched by ``spinekit damage``, each in a process of its own: seconds
-from its start to its end, and the resident memory that the system saw it take at most, as GNU time tells it.
-Also whether the pieces are the same for every form without loss, and for every number of workers and memory
+are made once in the folder (5 GB), then searched by ``spinekit damage``, each in a process of its own:
+seconds from its start to its end, and the resident memory that the system saw it take at most, as GNU time
+tells it. Also whether the pieces are the same for every form without loss, number of workers and memory
 limit. Writes results/damage_files.json.
 """
 

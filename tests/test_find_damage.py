@@ -96,9 +96,7 @@ def test_pieces_are_those_of_the_reference(boundary, at_boundary, scan, model):
     ),
     workers=st.sampled_from([1, 2, 5]),
 )
-def test_every_option_means_what_the_reference_says(
-    seed, join, order, boundary, at_boundary, sizes, workers
-):
+def test_every_option_means_what_the_reference_says(seed, join, order, boundary, at_boundary, sizes, workers):
     scan = made_scan(seed)
     model = sk.ColorModel.fit(scan, background=BACKGROUND, foreground=FOREGROUND)
     expected, _ = expected_pieces(scan, boundary, join, order, sizes, at_boundary)
@@ -231,7 +229,11 @@ def test_noise_is_refused_before_memory_runs_out(model):
     noise = np.where(rng.random((3000, 6000, 1)) < 0.5, 250, (201, 178, 132)).astype(np.uint8)
     with pytest.raises(sk.ResourceError, match="memory limit"):
         sk.find_damage(
-            np.repeat(np.repeat(noise, 4, axis=0), 2, axis=1), model, min_area=0, memory_limit="32 MB", scale=False
+            np.repeat(np.repeat(noise, 4, axis=0), 2, axis=1),
+            model,
+            min_area=0,
+            memory_limit="32 MB",
+            scale=False,
         )
 
 

@@ -31,8 +31,12 @@ def add_commands(commands: Commands) -> None:
             metavar=("X", "Y", "WIDTH", "HEIGHT"),
             help=f"a box on {what}; may be given several times",
         )
-    model.add_argument("--rule", choices=("mahalanobis", "qda"), help="of a model of boxes; default: mahalanobis")
-    model.add_argument("--reject", type=float, metavar="D2", help="squared distance beyond which nothing is damage")
+    model.add_argument(
+        "--rule", choices=("mahalanobis", "qda"), help="of a model of boxes; default: mahalanobis"
+    )
+    model.add_argument(
+        "--reject", type=float, metavar="D2", help="squared distance beyond which nothing is damage"
+    )
     model.add_argument("--save-model", metavar="FILE", help="write the model of the boxes")
     _add_search(damage)
     damage.add_argument(
@@ -73,7 +77,9 @@ def _add_search(damage: argparse.ArgumentParser) -> None:
         choices=AT_BOUNDARY,
         help="regions that touch the boundary: keep (default), but for what surrounds the artwork, or remove",
     )
-    search.add_argument("--margin", type=int, default=0, metavar="PX", help="draws the boundary in (default: 0)")
+    search.add_argument(
+        "--margin", type=int, default=0, metavar="PX", help="draws the boundary in (default: 0)"
+    )
     search.add_argument("--kernel", type=int, default=3, metavar="PX", help="of the opening (default: 3)")
     search.add_argument("--join", action="store_true", help="make one of pieces near each other")
     search.add_argument("--morph-size", type=int, default=9, metavar="PX", help="of --join (default: 9)")
@@ -82,10 +88,17 @@ def _add_search(damage: argparse.ArgumentParser) -> None:
     search.add_argument("--numbering", default="grid", choices=NUMBERINGS, help="default: grid")
     search.add_argument("--grid", type=int, default=500, metavar="PX", help="side of a cell (default: 500)")
     search.add_argument(
-        "--epsilon", type=float, default=0.9, metavar="PX", help="of outlines, in pixels of the scan (default: 0.9)"
+        "--epsilon",
+        type=float,
+        default=0.9,
+        metavar="PX",
+        help="of outlines, in pixels of the scan (default: 0.9)",
     )
     search.add_argument(
-        "--scale", action=argparse.BooleanOptionalAction, default=True, help="scale sizes to the scan (default)"
+        "--scale",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="scale sizes to the scan (default)",
     )
 
 

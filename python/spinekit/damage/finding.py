@@ -242,7 +242,6 @@ class _Search:
         with Progress(self.scan.rows, self._progress, what, unit="row") as bar:
             _engine.interruptible(run)
 
-
     def _strips(self) -> Generator[NDArray[Any], None, None]:
         """Yield strips; while one is worked on, the next is decoded, if there is a worker for that."""
         strips = self.scan.strips(bounded=True)
