@@ -71,9 +71,15 @@ class Page:
                   mobile=False)  # fmt: skip
 
     def close(self):
+        self._session = None
+        try:
+            # Its children end with it, and leave the profile's folder.
+            self.call("Browser.close")
+            self._process.wait(20)
+        except (OSError, subprocess.TimeoutExpired):
+            self._process.kill()
+            self._process.wait()
         self._watch.cancel()
-        self._process.kill()
-        self._process.wait()
         os.close(self._in)
         os.close(self._out)
 

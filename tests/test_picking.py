@@ -270,6 +270,22 @@ def test_the_button_fits_and_tints_with_the_last_options(picker):
     assert picker.widget.message == ""
 
 
+def test_the_button_fits_the_boxes_that_are_seen_though_their_message_is_still_on_its_way(picker):
+    picker.boxes = {"background": [(95, 65, 60, 40)], "foreground": [(300, 300, 200, 100), (95, 65, 60, 40)]}
+    seen = [[0, 300, 300, 200, 100], [1, 95, 65, 60, 40]]
+    picker.widget._handle_custom_msg({"kind": "classify", "boxes": seen}, [])
+    assert [(one.name, one.weight) for one in picker.model.components] == [
+        ("foreground", 20000),
+        ("background", 2400),
+    ]
+    assert picker.foreground == ((300, 300, 200, 100),)
+    picker.widget._handle_custom_msg({"kind": "classify", "boxes": [*seen, [5, 0, 0, 1, 1]]}, [])
+    assert picker.widget.message == "1 left out: box of no class"
+    picker.widget._handle_custom_msg({"kind": "classify", "boxes": "all"}, [])
+    assert "cannot be read" in picker.widget.message
+    assert picker.foreground == ((300, 300, 200, 100),)
+
+
 def test_the_button_says_what_is_missing_and_what_is_doubtful(picker):
     picker.widget._handle_custom_msg({"kind": "classify"}, [])
     assert "foreground: no box" in picker.widget.message

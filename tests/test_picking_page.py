@@ -102,9 +102,10 @@ class Desk:
         self.hear()
 
     def hear(self):
-        self.picker.widget.set_state({"boxes": self.page.value("model.get('boxes')")})
+        # Messages before the state, as a busy kernel has them.
         for message in self.page.value("told.splice(0)"):
             self.picker.widget._handle_custom_msg(message, [])
+        self.picker.widget.set_state({"boxes": self.page.value("model.get('boxes')")})
 
     def tell(self, *names):
         for name in names:
@@ -325,3 +326,29 @@ def test_a_closed_view_listens_no_more(desk):
     assert desk.page.value("listeners()") > 0
     desk.page.value("finish()")
     assert desk.page.value("listeners()") == 0
+
+
+def test_fingers_draw_and_pinch(desk):
+    def touch(kind, *points):
+        desk.page.call(
+            "Input.dispatchTouchEvent", type=kind, touchPoints=[{"x": x, "y": y} for x, y in points]
+        )
+
+    start, end = desk.on_screen(300.5, 200.5), desk.on_screen(420.5, 290.5)
+    touch("touchStart", start)
+    touch("touchMove", desk.on_screen(350, 250))
+    touch("touchMove", end)
+    touch("touchEnd")
+    desk.hear()
+    ((_, _, width, height),) = desk.picker.foreground
+    assert width == pytest.approx(120, abs=2 / desk.scale + 1)
+    assert height == pytest.approx(90, abs=2 / desk.scale + 1)
+    (x, y), apart = desk.on_screen(600, 300), 40
+    touch("touchStart", (x - apart, y), (x + apart, y))
+    touch("touchMove", (x - 2 * apart, y), (x + 2 * apart, y))
+    touch("touchMove", (x - 3 * apart, y), (x + 3 * apart, y))
+    touch("touchEnd")
+    desk.hear()
+    assert len(desk.picker.foreground) == 1
+    zoom = desk.page.value("document.querySelectorAll('.spinekit-picker-group')[1].children[1].textContent")
+    assert int(zoom.split()[0]) == pytest.approx(300 * desk.scale * desk.picker.widget.step, abs=3)

@@ -67,8 +67,8 @@ def pick_boxes(
     -----
     The scan is read once, in bounded memory. A pixel of the preview is the mean of n x n of the scan's, n
     the least with which it fits `side`; boxes that are drawn grow to whole pixels of the scan, not beyond
-    it, and none is drawn that is narrower than a pixel of the preview. Works in JupyterLab, Jupyter Notebook
-    7, VS Code and Colab.
+    it, and none is drawn that is narrower than a pixel of the preview. Shown wherever anywidget is:
+    JupyterLab, Jupyter Notebook 7, VS Code, Colab.
 
     Examples
     --------
@@ -82,8 +82,8 @@ def pick_boxes(
         raise _core.UnsupportedError(
             "pick_boxes needs anywidget: pip install 'spinekit[jupyter]'"
         ) from failure
-    names = _checked_classes(classes)
-    return BoxPicker(scan, names, _checked_damage(damage, names), boxes or {}, _checked_side(side))
+    names, given = _checked_classes(classes), {} if boxes is None else boxes
+    return BoxPicker(scan, names, _checked_damage(damage, names), given, _checked_side(side))
 
 
 class BoxPicker:
@@ -300,13 +300,15 @@ class BoxPicker:
     def _told(self, _: Any, content: Any, __: Any) -> None:
         if not isinstance(content, dict) or content.get("kind") != "classify":
             return
-        self.widget.busy, self.widget.message = True, ""
         told = ""
+        if "boxes" in content:
+            self._boxes, told = self._sound(content["boxes"])
+        self.widget.busy, self.widget.message = True, ""
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", UserWarning)
                 self.show_mask(self.fit(**self._options))
-            told = " ".join(str(warning.message) for warning in caught)
+            told = " ".join([told, *(str(warning.message) for warning in caught)]).strip()
         except _core.SpinekitError as failure:
             told = str(failure)
         finally:

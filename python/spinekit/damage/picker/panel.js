@@ -91,10 +91,7 @@ class Panel {
     const focused = this.list.contains(document.activeElement);
     this.list.replaceChildren(...boxes.map((box, k) => this.item(box, means[k], k, k === selected)));
     if (!boxes.length) this.list.append(element("p", {}, "None yet."));
-    const missing = this.names.filter((_, label) => !boxes.some((box) => box[0] === label));
-    this.hint = missing.length
-      ? `Drag over the picture: boxes of ${missing.join(" and ")} are missing.`
-      : "Classify the preview to see what the colours in these boxes tell apart.";
+    this.missing = this.names.filter((_, label) => !boxes.some((box) => box[0] === label));
     const item = this.list.querySelector("[aria-selected=true]");
     if (item) {
       // Not scrollIntoView: that would scroll the notebook too.
@@ -128,6 +125,13 @@ class Panel {
         sheet.step > 1 ? `1 of ${sheet.step} \u00d7 ${sheet.step}` : "all of them"];
     this.place.replaceChildren(...lines.map((line) => element("div", {}, line)));
     if (place) this.place.append(swatch(cssColour(place.colour), "mean"));
+  }
+
+  get hint() {
+    if (this.missing.length) return `Drag over the picture: boxes of ${this.missing.join(" and ")} are missing.`;
+    return this.tinting.hidden
+      ? "Classify the preview to see what the colours in these boxes tell apart."
+      : "Where the tint is wrong, draw more boxes and classify again.";
   }
 
   say(text) {

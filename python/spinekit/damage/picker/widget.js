@@ -205,7 +205,8 @@ class Picker {
     if (this.panel.classify.disabled) return;
     this.panel.classify.disabled = true;
     this.panel.say("Classifying\u2026");
-    this.model.send({ kind: "classify" });
+    // With the boxes: changes of state wait for the kernel's answers, messages overtake them.
+    this.model.send({ kind: "classify", boxes: this.scene.boxes });
   }
 
   showBusy() {
@@ -219,6 +220,7 @@ class Picker {
     this.panel.tint.checked = true;
     this.panel.classify.disabled = Boolean(this.model.get("busy"));
     this.showTint();
+    this.panel.say(this.model.get("message"));
   }
 
   showTint() {
