@@ -13,6 +13,10 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+#: Colours of torn paper, and of what shines through it.
+PAPER, HOLE = (180, 150, 100), (245, 245, 245)
+HOLES = (slice(60, 120), slice(90, 210))
+
 
 def picture(rows=61, columns=83, channels=3, dtype=np.uint8, seed=0):
     """Return runs, a ramp and noise: long and short strings for every packer."""
@@ -25,6 +29,17 @@ def picture(rows=61, columns=83, channels=3, dtype=np.uint8, seed=0):
     noisy = slice(rows // 2, rows * 3 // 4)
     out[noisy] = rng.integers(0, top + 1, out[noisy].shape)
     return out.astype(dtype)
+
+
+def torn(rows=600, columns=900, seed=0):
+    """Return noisy paper with a white hole in it, and where the hole is."""
+    rng = np.random.default_rng(seed)
+    picture = np.empty((rows, columns, 3), np.uint8)
+    picture[:] = np.array(PAPER) + rng.integers(-12, 13, (rows, columns, 3))
+    hole = np.zeros((rows, columns), bool)
+    hole[HOLES] = True
+    picture[hole] = np.array(HOLE) + rng.integers(-4, 5, (hole.sum(), 3))
+    return picture, hole
 
 
 def tiff_bytes(pixels, **options):

@@ -41,7 +41,7 @@ from spinekit.audit import Audit, AuditRecord, verify
 from spinekit.bundling import Bundle, bundle
 from spinekit.comparison import Comparison, compare
 from spinekit.compression import compress, decompress
-from spinekit.damage import ColorModel
+from spinekit.damage import ColorModel, pick_boxes
 from spinekit.info import info
 from spinekit.measurement import (
     Landmarks,
@@ -103,6 +103,7 @@ __all__ = [
     "measure_points",
     "open_volume",
     "phantom",
+    "pick_boxes",
     "read_masks",
     "read_pixels",
     "read_radiograph",
