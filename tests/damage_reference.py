@@ -183,26 +183,39 @@ def boundary(image, mode):
     return left, top, right - left + 1, bottom - top + 1
 
 
-def within(mask, box, margin=0):
-    """Return the mask with 0 outside the box, which loses the margin on each side first."""
+def within(mask, box, margin=0, remove=False):
+    """Return the mask with 0 outside the box, and without regions that touch its sides.
+
+    Decided: the box loses the margin on each side and what lies beyond the image first. Regions that touch
+    all four sides surround the artwork and go; with `remove`, those that touch any side go.
+    """
     x, y, width, height = box
     left, top = max(x + margin, 0), max(y + margin, 0)
     right = min(x + width - margin, mask.shape[1])
     bottom = min(y + height - margin, mask.shape[0])
     kept = np.zeros_like(mask)
     if left < right and top < bottom:
-        kept[top:bottom, left:right] = mask[top:bottom, left:right]
+        inside = kept[top:bottom, left:right]
+        inside[:] = without_sides(mask[top:bottom, left:right], 1 if remove else 4)
     return kept
 
 
 def without_border(mask):
-    """Return the mask without the white regions that touch the image's border.
+    """Return the mask without the white regions that touch the image's border."""
+    return without_sides(mask, 1)
+
+
+def without_sides(mask, least):
+    """Return the mask without the white regions that touch that many of its four sides, or more.
 
     Decided: regions are 8-connected, as contours are.
     """
-    _, labels = cv2.connectedComponents(mask, connectivity=8, ltype=cv2.CV_32S)
-    touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    return np.where(np.isin(labels, touching[touching > 0]), 0, mask).astype(np.uint8)
+    count, labels = cv2.connectedComponents(np.ascontiguousarray(mask), connectivity=8, ltype=cv2.CV_32S)
+    touched = np.zeros(count, int)
+    for side in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        touched[np.unique(side)] += 1
+    touched[0] = 0
+    return np.where(touched[labels] >= least, 0, mask).astype(np.uint8)
 
 
 # ---- point 6: pieces
@@ -281,14 +294,14 @@ def numbered(found, order="grid", cell=500):
     return ordered
 
 
-def damage(mask, sizes, box=None, join=False, order="grid"):
+def damage(mask, sizes, box=None, join=False, order="grid", remove=False):
     """Return the numbered pieces of a classified mask; sizes as `scaled` gives them.
 
-    Decided: the boundary is applied after the cleaning; regions at the image's border are removed only where
-    there is no boundary.
+    Decided: the boundary is applied after the cleaning, and `remove` is of the regions at its sides; regions
+    at the image's border are removed only where there is no boundary.
     """
     mask = clean(mask, sizes.kernel, sizes.join if join else 0)
-    mask = without_border(mask) if box is None else within(mask, box, sizes.margin)
+    mask = without_border(mask) if box is None else within(mask, box, sizes.margin, remove)
     return numbered(pieces(mask, sizes.min_area, sizes.max_area), order, sizes.cell)
 
 

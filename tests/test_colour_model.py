@@ -292,6 +292,47 @@ def test_results_do_not_depend_on_the_number_of_workers(dtype):
             np.testing.assert_array_equal(one, eight)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("colour", [True, False])
+def test_packed_rows_are_those_of_the_bytes(dtype, colour):
+    rng = np.random.default_rng(4)
+    model = paper_model(dtype)._model
+    for rows, columns in ((1, 1), (5, 63), (4, 64), (300, 65), (3, 16385), (2, 40000)):
+        picture = rng.integers(100, 256, (rows, columns, 3)).astype(dtype)
+        picture *= dtype(np.iinfo(dtype).max // 255)
+        if not colour:
+            picture = np.ascontiguousarray(picture[..., 0])
+        wide = np.repeat(picture, 2, axis=0)[::2]
+        for workers in (1, 2, 8):
+            executor, cancel = _core.Executor(workers), _core.CancelToken()
+            mask = _core.DamageMask(
+                model, [False, True], 8 * np.dtype(dtype).itemsize, colour, executor, cancel
+            )
+            expected = np.zeros((rows, columns), bool)
+            mask.picture(picture, expected, executor, cancel)
+            for same in (picture, wide):
+                packed = np.full((rows, -(-columns // 64)), 2**64 - 1, np.uint64)
+                mask.packed(same, packed, executor, cancel)
+                bits = np.unpackbits(packed.view(np.uint8), axis=1, bitorder="little")
+                np.testing.assert_array_equal(bits[:, :columns], expected)
+                assert not bits[:, columns:].any()
+
+
+def test_packed_rows_go_only_where_they_fit():
+    executor, cancel = _core.Executor(1), _core.CancelToken()
+    mask = _core.DamageMask(paper_model()._model, [False, True], 8, True, executor, cancel)
+    picture = np.zeros((3, 65, 3), np.uint8)
+    for out in (
+        np.zeros((3, 1), np.uint64),
+        np.zeros((2, 2), np.uint64),
+        np.zeros((3, 2), np.int64),
+        np.zeros((3, 2), ">u8"),
+        np.zeros((3, 4), np.uint64)[:, ::2],
+    ):
+        with pytest.raises(sk.ArgumentError, match=r"out: expected C-contiguous uint64 \(3, 2\)"):
+            mask.packed(picture, out, executor, cancel)
+
+
 def test_one_model_in_many_threads():
     picture, holes = paper((300, 400))
     model = paper_model()
@@ -642,17 +683,6 @@ def test_pictures_may_be_paths(tmp_path):
     with pytest.raises(sk.ResourceError, match=r"none\.png"):
         model.classify(tmp_path / "none.png")
     assert holes.any()
-
-
-@pytest.mark.parametrize("kind", ["RGBA", "LA", "P", "1", "CMYK", "RGB of 16 bits"])
-def test_pictures_of_other_kinds_are_refused(kind, tmp_path):
-    path = tmp_path / ("scan.tif" if kind == "CMYK" else "scan.png")
-    if kind == "RGB of 16 bits":
-        cv2.imwrite(str(path), paper(dtype=np.uint16)[0])
-    else:
-        Image.fromarray(paper()[0]).convert(kind).save(path)
-    with pytest.raises(sk.UnsupportedError, match=r"scan\.(png|tif)'.*or give an array"):
-        paper_model().classify(path)
 
 
 def test_a_model_shows_itself():

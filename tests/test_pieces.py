@@ -17,6 +17,7 @@ NUMBERINGS = {
     "column": _core.Numbering.COLUMN,
     "simple": _core.Numbering.SIMPLE,
 }
+AT_BOUNDARY = {False: _core.AtBoundary.KEEP, True: _core.AtBoundary.REMOVE}
 NO_CLEANING = _core.CleaningOptions(closing=0, smooth=False, opening=0)
 SIDES = st.one_of(st.integers(1, 12), st.sampled_from([63, 64, 65, 127, 128, 129, 511, 512, 513]))
 KERNELS = st.sampled_from([3, 5, 7, 9, 11, 13])
@@ -48,13 +49,14 @@ def masks(draw, sides=SIDES):
     return blobs(generator, rows, columns, draw(st.floats(0, 1)), draw(st.sampled_from([0, 0, 1, 2, 4])))
 
 
-def options_of(sizes, box=None, join=False, order="grid"):
+def options_of(sizes, box=None, join=False, order="grid", remove=False):
     options = _core.PieceOptions()
     options.cleaning = _core.CleaningOptions(opening=sizes.kernel, join=sizes.join if join else 0)
     if box is not None:
         x, y, width, height = box
         least = max(0, width - 2 * sizes.margin), max(0, height - 2 * sizes.margin)
         options.boundary = (x + sizes.margin, y + sizes.margin, *least)
+        options.at_boundary = AT_BOUNDARY[remove]
     options.min_area = sizes.min_area
     options.max_area = sizes.max_area
     options.numbering = NUMBERINGS[order]
@@ -153,7 +155,9 @@ def test_pieces_of_clean_masks_equal_the_reference(mask, min_area, order, cell, 
         x, y = data.draw(st.integers(-3, columns)), data.draw(st.integers(-3, rows))
         box = (x, y, data.draw(st.integers(0, columns + 3)), data.draw(st.integers(0, rows + 3)))
         options.boundary = box
-        kept = reference.within(mask, box)
+        remove = data.draw(st.booleans())
+        options.at_boundary = AT_BOUNDARY[remove]
+        kept = reference.within(mask, box, remove=remove)
     else:
         kept = reference.without_border(mask)
     found = reference.numbered(reference.pieces(kept, min_area), order, cell)
@@ -176,28 +180,81 @@ def test_pieces_of_raw_masks_equal_the_reference(mask, kernel, join, order, leas
         min_area=least, max_area=least + more if more > 50 else 0, kernel=kernel, join=7, cell=40, margin=3
     )
     box = (columns // 8, rows // 8, columns * 3 // 4, rows * 3 // 4) if data.draw(st.booleans()) else None
-    found = reference.damage(mask, sizes, box, join, order)
-    options = options_of(sizes, box, join, order)
+    remove = data.draw(st.booleans())
+    found = reference.damage(mask, sizes, box, join, order, remove)
+    options = options_of(sizes, box, join, order, remove)
     assert_same(_core.mask_pieces(mask, options), found)
     assert_same(in_strips(mask, options, data.draw(st.integers(1, rows))), found)
+
+
+@SOME
+@given(masks(), st.integers(0, 15), st.integers(0, 3), st.booleans(), st.data())
+def test_regions_along_the_sides_of_the_boundary_equal_the_reference(mask, sides, gaps, remove, data):
+    # Sides of white, with gaps, around and within what is there already.
+    rows, columns = mask.shape
+    top, left = data.draw(st.integers(0, rows - 1)), data.draw(st.integers(0, columns - 1))
+    bottom, right = data.draw(st.integers(top + 1, rows)), data.draw(st.integers(left + 1, columns))
+    lines = [
+        (slice(top, top + 1), slice(left, right)),
+        (slice(bottom - 1, bottom), slice(left, right)),
+        (slice(top, bottom), slice(left, left + 1)),
+        (slice(top, bottom), slice(right - 1, right)),
+    ]
+    if data.draw(st.booleans()):
+        inner = top + 1, bottom - 1, left + 1, right - 1
+        mask[inner[0] : inner[1], inner[2] : inner[3]] &= np.random.default_rng(gaps).integers(
+            0, 2, (max(0, inner[1] - inner[0]), max(0, inner[3] - inner[2])), np.uint8) * 255  # fmt: skip
+    for k, line in enumerate(lines):
+        if sides >> k & 1:
+            mask[line] = 255
+    for _ in range(gaps):
+        mask[data.draw(st.integers(top, bottom - 1)), data.draw(st.integers(left, right - 1))] = 0
+    box = left, top, right - left, bottom - top
+    options = options_of(reference.Sizes(min_area=0), box, remove=remove)
+    options.cleaning = NO_CLEANING
+    found = reference.numbered(reference.pieces(reference.within(mask, box, remove=remove)))
+    assert_same(in_strips(mask, options, data.draw(st.integers(1, rows))), found)
+
+
+def test_what_surrounds_the_artwork_is_left_out_and_what_lies_in_it_is_not():
+    mask = np.zeros((100, 120), np.uint8)
+    mask[10:90, 10:110] = 255  # a box a pixel too large all round
+    mask[11:89, 11:109] = 0
+    mask[40:50, 40:50] = mask[10:30, 60:70] = 255  # a hole, and one that opens into the surroundings
+    mask[60:70, :30] = 255  # and one that reaches beyond the box
+    options = options_of(reference.Sizes(min_area=0), (10, 10, 100, 80))
+    options.cleaning = NO_CLEANING
+    found = _core.mask_pieces(mask, options)
+    assert [piece.box for piece in found] == [(40, 40, 10, 10)]
+    # Of the box within, two of the three touch one side.
+    options.boundary = (11, 11, 98, 78)
+    found = _core.mask_pieces(mask, options)
+    assert [piece.box for piece in found] == [(40, 40, 10, 10), (60, 11, 10, 19), (11, 60, 19, 10)]
+    options.at_boundary = _core.AtBoundary.REMOVE
+    found = _core.mask_pieces(mask, options)
+    assert [piece.box for piece in found] == [(40, 40, 10, 10)]
 
 
 def test_every_strip_height_gives_the_same_pieces():
     mask = blobs(np.random.default_rng(5), 97, 201, 0.35, 3)
     sizes = reference.Sizes(min_area=10, kernel=3, cell=50)
-    found = reference.damage(mask, sizes)
-    assert len(found) > 5
-    for height in range(1, 98):
-        assert_same(in_strips(mask, options_of(sizes), height, pack=height % 2 == 0), found)
+    for box, remove in ((None, False), ((20, 9, 150, 70), False), ((20, 9, 150, 70), True)):
+        found = reference.damage(mask, sizes, box, remove=remove)
+        assert len(found) > 5
+        options = options_of(sizes, box, remove=remove)
+        for height in range(1, 98):
+            assert_same(in_strips(mask, options, height, pack=height % 2 == 0), found)
 
 
 def test_many_pieces_within_holes_of_many_regions_equal_the_reference():
     # Enough of them for the tables of labels to be renumbered on the way.
     for seed, density in enumerate((0.3, 0.45, 0.55, 0.6, 0.65, 0.7)):
         mask = blobs(np.random.default_rng(seed), 400, 1500, density, 0)
-        for box in (None, (0, 0, 1500, 400)):
-            kept = reference.without_border(mask) if box is None else mask
-            options = options_of(reference.Sizes(min_area=0, cell=100), box)
+        for box, remove in ((None, False), ((0, 0, 1500, 400), False), ((7, 3, 1401, 390), True)):
+            kept = (
+                reference.without_border(mask) if box is None else reference.within(mask, box, remove=remove)
+            )
+            options = options_of(reference.Sizes(min_area=0, cell=100), box, remove=remove)
             options.cleaning = NO_CLEANING
             assert_same(
                 _core.mask_pieces(mask, options), reference.numbered(reference.pieces(kept), "grid", 100)

@@ -255,7 +255,9 @@ def test_a_run_that_was_cut_off_goes_on(seg, films, tmp_path):
     found = sk.segment_files(films / "a.png", out, seg)
     assert (found.ok, found.kept) == (True, [])
     journal.write_bytes(b"{}\n" + journal.read_bytes())
-    with pytest.raises(sk.MalformedDataError, match=r"spinekit-segment.jsonl', line 1: not a list of masks"):
+    with pytest.raises(
+        sk.MalformedDataError, match=r"spinekit-segment.jsonl', line 1: not a journal of results"
+    ):
         sk.segment_files(films / "a.png", out, seg)
 
 
@@ -339,7 +341,7 @@ def test_names_of_single_files(seg, films, tmp_path):
     assert found.names == ["a.png", "more/b", "a.tif"]
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "a.png").write_bytes((films / "a.png").read_bytes())
-    with pytest.raises(sk.ArgumentError, match=r"both be called a\.png; segment them into two --out folders"):
+    with pytest.raises(sk.ArgumentError, match=r"both be called a\.png; write them to two --out folders"):
         sk.segment_files([films, tmp_path / "x"], tmp_path / "2", seg)
 
 

@@ -11,6 +11,7 @@
 #include "classify/colour_kernels.h"
 #include "spinekit/colour.h"
 #include "spinekit/error.h"
+#include "spinekit/pieces.h"
 
 namespace {
 
@@ -260,6 +261,16 @@ TEST_CASE("pictures whose rows lie apart are those whose rows do not") {
       found.emplace_back(static_cast<std::size_t>(rows * columns));
       mask_picture(picture, mask, found.back().data(), executor, {});
       CHECK(found.back() == found.front());
+    }
+    for (const PictureView& picture : {apart, close}) {
+      const std::int64_t words = mask_words(columns);
+      std::vector<std::uint64_t> packed(static_cast<std::size_t>(rows * words), ~std::uint64_t{0});
+      mask_picture(picture, mask, packed.data(), executor, {});
+      std::vector<std::uint64_t> row(static_cast<std::size_t>(words));
+      for (std::int64_t r = 0; r < rows; ++r) {
+        pack_mask_row(found.back().data() + r * columns, columns, row.data());
+        CHECK(std::equal(row.begin(), row.end(), packed.begin() + r * words));
+      }
     }
     const PictureView other{dense.data(), ColourFormat::kRgb8, rows, columns, 3 * columns};
     CHECK_THROWS_AS(mask_picture(other, mask, found.back().data(), executor, {}), Error);

@@ -180,11 +180,49 @@ TEST_CASE("what lies in a hole of a region that goes with the border is a piece"
   const auto pieces = pieces_of(ring);
   REQUIRE(pieces.size() == 1);
   CHECK(pieces[0].pixels == 4);
-  PieceOptions boxed = bare();
-  boxed.boundary = PieceBox{0, 0, 7, 6};
-  const auto all = pieces_of(ring, boxed);
-  REQUIRE(all.size() == 1);
-  CHECK(all[0].area == 30);
+}
+
+TEST_CASE("a region at all four sides of the boundary surrounds the artwork and is none") {
+  PieceOptions options = bare();
+  options.numbering = Numbering::kSimple;
+  options.boundary = PieceBox{1, 1, 7, 6};
+  Picture picture{".........", "########.", ".#.....#.", ".#.##..#.",
+                  ".#.##..#.", ".#.....#.", ".#######.", "........."};
+  const auto pieces = pieces_of(picture, options);
+  REQUIRE(pieces.size() == 1);
+  CHECK(pieces[0].pixels == 4);
+  // Three sides and no more.
+  for (std::size_t x = 1; x < 8; ++x) picture[6][x] = '.';
+  const auto arch = pieces_of(picture, options);
+  REQUIRE(arch.size() == 2);
+  CHECK(arch[0].pixels == 15);
+  options.at_boundary = AtBoundary::kRemove;
+  const auto inner = pieces_of(picture, options);
+  REQUIRE(inner.size() == 1);
+  CHECK(inner[0].pixels == 4);
+  // A pixel alone touches all four sides of a boundary of its size.
+  options = bare();
+  options.boundary = PieceBox{3, 3, 1, 1};
+  CHECK(pieces_of(picture, options).empty());
+}
+
+TEST_CASE("regions that meet below count the sides that both touch") {
+  const Picture picture{".#.....", ".#...##", ".#.#.#.", "##...#.", ".#####.", "..#...."};
+  PieceOptions options = bare();
+  options.boundary = PieceBox{0, 0, 7, 6};
+  for (std::int64_t strip = 1; strip < 7; ++strip) {
+    const auto pieces = pieces_of(picture, options, strip);
+    REQUIRE(pieces.size() == 1);
+    CHECK(pieces[0].contour == Points{{3, 2}});
+  }
+  options.boundary = PieceBox{0, 0, 7, 5};
+  options.at_boundary = AtBoundary::kRemove;
+  CHECK(pieces_of(picture, options).size() == 1);
+  options.boundary = PieceBox{-5, 0, 20, 9};  // of which the mask is what counts
+  options.at_boundary = AtBoundary::kKeep;
+  CHECK(pieces_of(picture, options).size() == 1);
+  options.boundary = PieceBox{1, 1, 6, 5};
+  CHECK(pieces_of(picture, options).size() == 1);
 }
 
 TEST_CASE("a ring that reaches the border below its island gives the island free") {
@@ -211,8 +249,8 @@ TEST_CASE("corners connect regions and do not let background through") {
 
 TEST_CASE("the boundary cuts regions and keeps those at its edge") {
   PieceOptions options = bare();
-  options.boundary = PieceBox{1, 1, 3, 2};
-  const auto pieces = pieces_of({"#####", "#####", "#####", "#####"}, options);
+  options.boundary = PieceBox{1, 1, 4, 2};
+  const auto pieces = pieces_of({"####..", "####..", "####..", "####.."}, options);
   REQUIRE(pieces.size() == 1);
   CHECK(pieces[0].contour == Points{{1, 1}, {1, 2}, {3, 2}, {3, 1}});
   options.boundary = PieceBox{9, 9, 3, 2};
@@ -320,9 +358,10 @@ TEST_CASE("a sieve keeps little more than its outline, and has its corners for a
   for (int y = 0; y < 2001; ++y) {
     std::string& row = sieve.emplace_back(2001, '#');
     for (int x = 1; y % 2 == 1 && x < 2001; x += 2) row[static_cast<std::size_t>(x)] = '.';
+    row += '.';
   }
   PieceOptions options = bare();
-  options.boundary = PieceBox{0, 0, 2001, 2001};
+  options.boundary = PieceBox{0, 0, 2002, 2001};  // a column without it, so that it is damage
   options.memory_limit = 6'000'000;
   const auto pieces = pieces_of(sieve, options);
   REQUIRE(pieces.size() == 1);

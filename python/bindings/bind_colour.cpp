@@ -4,6 +4,7 @@
 #include "bind.h"
 #include "spinekit/colour.h"
 #include "spinekit/error.h"
+#include "spinekit/pieces.h"
 
 namespace py = pybind11;
 
@@ -41,14 +42,27 @@ PictureView view_of(const py::array& picture) {
   return view;
 }
 
+bool is_block(const py::array& out, std::int64_t rows, std::int64_t columns) {
+  return out.ndim() == 2 && out.shape(0) == rows && out.shape(1) == columns &&
+         (out.flags() & py::array::c_style) != 0;
+}
+
 std::uint8_t* place_for(const PictureView& view, py::array& out) {
   if ((!py::isinstance<py::array_t<std::uint8_t>>(out) &&
        !py::isinstance<py::array_t<bool>>(out)) ||
-      out.ndim() != 2 || out.shape(0) != view.rows || out.shape(1) != view.columns ||
-      (out.flags() & py::array::c_style) == 0) {
+      !is_block(out, view.rows, view.columns)) {
     throw_argument("out: expected C-contiguous bytes of the picture's size");
   }
   return static_cast<std::uint8_t*>(out.mutable_data());
+}
+
+std::uint64_t* packed_place_for(const PictureView& view, py::array& out) {
+  const std::int64_t words = mask_words(view.columns);
+  if (!py::isinstance<py::array_t<std::uint64_t>>(out) || !is_block(out, view.rows, words)) {
+    throw_argument("out: expected C-contiguous uint64 (" + std::to_string(view.rows) + ", " +
+                   std::to_string(words) + "), packed rows of the picture");
+  }
+  return static_cast<std::uint64_t*>(out.mutable_data());
 }
 
 ColourMatrix matrix_of(const Doubles& values) {
@@ -130,6 +144,17 @@ void bind_colour(py::module_& module) {
            py::arg("model"), py::arg("damage"), py::arg("bits"), py::arg("colour"),
            py::arg("executor"), py::arg("cancel"));
   add_picture<DamageMask>(mask, &mask_picture);
+  mask.def(
+      "packed",
+      [](const DamageMask& self, const py::array& picture, py::array& out, Executor& executor,
+         const CancelToken& cancel) {
+        const PictureView view = view_of(picture);
+        std::uint64_t* const place = packed_place_for(view, out);
+        const py::gil_scoped_release release;
+        mask_picture(view, self, place, executor, cancel);
+      },
+      py::arg("picture"), py::arg("out"), py::arg("executor"), py::arg("cancel"),
+      "Fill packed rows, uint64 (rows, words): pixel k of a row is bit k % 64 of word k // 64.");
 
   module.def(
       "colour_features",

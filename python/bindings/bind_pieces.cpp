@@ -129,6 +129,12 @@ void bind_pieces(py::module_& module) {
       .value("SIMPLE", Numbering::kSimple)
       .finalize();
 
+  py::native_enum<AtBoundary>(module, "AtBoundary", "enum.Enum",
+                              "What is done with regions at the sides of the boundary.")
+      .value("KEEP", AtBoundary::kKeep)
+      .value("REMOVE", AtBoundary::kRemove)
+      .finalize();
+
   py::classh<CleaningOptions>(module, "CleaningOptions",
                               "Diameters of ellipses in pixels of the mask; 0 leaves a step out.")
       .def(py::init([](std::int64_t closing, bool smooth, std::int64_t opening, std::int64_t join) {
@@ -149,6 +155,8 @@ void bind_pieces(py::module_& module) {
           "boundary", [](const PieceOptions& self) { return tuple_of(self.boundary); },
           [](PieceOptions& self, const std::optional<Box>& box) { self.boundary = box_of(box); },
           "(x, y, width, height), or None: regions at the border of the mask are left out.")
+      .def_readwrite("at_boundary", &PieceOptions::at_boundary,
+                     "KEEP: regions that touch all its sides are left out; REMOVE: any side.")
       .def_readwrite("min_area", &PieceOptions::min_area)
       .def_readwrite("max_area", &PieceOptions::max_area, "0: no limit.")
       .def_readwrite("numbering", &PieceOptions::numbering)

@@ -800,6 +800,12 @@ class DamageMask:
         executor: Executor,
         cancel: CancelToken,
     ) -> None: ...
+    def packed(
+        self, picture: numpy.ndarray, out: numpy.ndarray, executor: Executor, cancel: CancelToken
+    ) -> None:
+        """
+        Fill packed rows, uint64 (rows, words): pixel k of a row is bit k % 64 of word k // 64.
+        """
     def picture(
         self, picture: numpy.ndarray, out: numpy.ndarray, executor: Executor, cancel: CancelToken
     ) -> None:
@@ -816,6 +822,14 @@ class Numbering(enum.Enum):
     GRID = 0
     ROW = 1
     SIMPLE = 3
+
+class AtBoundary(enum.Enum):
+    """
+    What is done with regions at the sides of the boundary.
+    """
+
+    KEEP = 0
+    REMOVE = 1
 
 class CleaningOptions:
     """
@@ -853,6 +867,13 @@ class PieceOptions:
     keep_contours: bool
     numbering: Numbering
     def __init__(self) -> None: ...
+    @property
+    def at_boundary(self) -> AtBoundary:
+        """
+        KEEP: regions that touch all its sides are left out; REMOVE: any side.
+        """
+    @at_boundary.setter
+    def at_boundary(self, arg0: AtBoundary) -> None: ...
     @property
     def boundary(self) -> tuple[int, int, int, int] | None:
         """

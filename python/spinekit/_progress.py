@@ -28,11 +28,11 @@ def _bar_class() -> Any:
 class Progress:
     """A bar over `total` items; ``progress=None`` shows it where somebody looks."""
 
-    def __init__(self, total: int, progress: bool | None, description: str) -> None:
+    def __init__(self, total: int, progress: bool | None, description: str, unit: str = "file") -> None:
         show = (sys.stderr.isatty() or _in_notebook()) if progress is None else progress
         self._bar: Any = None
         if show and total:
-            self._bar = _bar_class()(total=total, desc=description, unit="file", smoothing=0.1)
+            self._bar = _bar_class()(total=total, desc=description, unit=unit, smoothing=0.1)
 
     def __enter__(self) -> "Progress":
         return self
@@ -46,9 +46,9 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def advance(self, note: str = "") -> None:
-        """One more item is done."""
+    def advance(self, note: str = "", count: int = 1) -> None:
+        """One more item is done, or several."""
         if self._bar is not None:
             if note:
                 self._bar.set_postfix_str(note, refresh=False)
-            self._bar.update()
+            self._bar.update(count)

@@ -141,6 +141,9 @@ void label_picture(const PictureView& picture, const ColourLabels& labels, std::
 
 void mask_picture(const PictureView& picture, const DamageMask& mask, std::uint8_t* out,
                   Executor& executor, const CancelToken& cancel);
+// Packed rows, mask_words(columns) apart, as pieces.h has them.
+void mask_picture(const PictureView& picture, const DamageMask& mask, std::uint64_t* out,
+                  Executor& executor, const CancelToken& cancel);
 
 // (rows, columns, 4)
 void colour_features(const PictureView& picture, double* out, Executor& executor,

@@ -72,11 +72,17 @@ struct PieceBox {
 // of the contours' first points.
 enum class Numbering { kGrid, kRow, kColumn, kSimple };
 
+// kRemove leaves out every region that touches a side of the boundary. kKeep leaves out only those that
+// touch all four: they surround the artwork, as when the boundary is a pixel too large all round.
+enum class AtBoundary { kKeep, kRemove };
+
 struct PieceOptions {
   CleaningOptions cleaning;
   // Where the artwork is; outside there is no damage. Without it, every 8-connected region that
-  // touches the border of the mask is left out.
+  // touches the border of the mask is left out. What lies in a hole of a region left out may be a piece.
   std::optional<PieceBox> boundary;
+  // Of regions at the sides of the boundary, or at those of what it covers of the mask.
+  AtBoundary at_boundary = AtBoundary::kKeep;
   // Of the contour, as Piece::area; max_area 0: no limit.
   std::int64_t min_area = 50;
   std::int64_t max_area = 0;

@@ -1,49 +1,24 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <string>
 
 #include "colour_features.h"
 #include "colour_kernels.h"
+#include "picture_parts.h"
 #include "spinekit/colour.h"
 #include "spinekit/error.h"
+#include "spinekit/pieces.h"
 
 namespace spinekit {
 namespace {
 
 using classify::FeatureBlocks;
+using classify::for_parts;
+using classify::for_row_parts;
 using classify::kColourBlock;
+using classify::kPartPixels;
 
-constexpr std::int64_t kPart = FeatureBlocks::kMostPixels;
-
-// Calls work(pixels, count, where) for parts of rows; `where` is the first pixel's place in C order.
-template <typename Work>
-void for_parts(const PictureView& picture, Executor& executor, const CancelToken& cancel,
-               const Work& work) {
-  if (picture.rows < 1 || picture.columns < 1) {
-    throw_argument("a picture of " + std::to_string(picture.rows) + " x " +
-                   std::to_string(picture.columns) + " pixels, expected at least one");
-  }
-  const std::int64_t size = size_of(picture.format);
-  const auto* const data = static_cast<const std::byte*>(picture.data);
-  // Rows that follow one another without a gap are one long row.
-  const bool whole = picture.row_bytes == picture.columns * size;
-  const std::int64_t rows = whole ? 1 : picture.rows;
-  const std::int64_t columns = whole ? picture.rows * picture.columns : picture.columns;
-  const std::int64_t parts = (columns + kPart - 1) / kPart;
-  const std::int64_t together = 4;  // parts of an item: starting one costs more than a short row
-  executor.parallel_for((rows * parts + together - 1) / together,
-                        [&](std::int64_t item) {
-                          const std::int64_t end = std::min(rows * parts, (item + 1) * together);
-                          for (std::int64_t part = item * together; part < end; ++part) {
-                            const std::int64_t row = part / parts;
-                            const std::int64_t column = part % parts * kPart;
-                            work(data + row * picture.row_bytes + column * size,
-                                 std::min(kPart, columns - column), row * columns + column);
-                          }
-                        },
-                        cancel);
-}
+static_assert(kPartPixels <= FeatureBlocks::kMostPixels);
 
 void check_format(ColourFormat picture, ColourFormat classifier) {
   if (picture != classifier) throw_argument("the classifier is for pixels of another format");
@@ -56,7 +31,7 @@ class PixelFeatures {
     if (format == ColourFormat::kGrey8 || format == ColourFormat::kRgb8) {
       blocks_ = std::make_unique<FeatureBlocks>();
       planes_ = std::make_unique<classify::ColourPlanes>();
-      if (format == ColourFormat::kGrey8) rgb_.resize(3 * kPart);
+      if (format == ColourFormat::kGrey8) rgb_.resize(3 * kPartPixels);
     }
   }
 
@@ -148,6 +123,17 @@ void mask_picture(const PictureView& picture, const DamageMask& mask, std::uint8
             [&](const std::byte* pixels, std::int64_t count, std::int64_t where) {
               mask.mask_row(pixels, count, out + where);
             });
+}
+
+void mask_picture(const PictureView& picture, const DamageMask& mask, std::uint64_t* out,
+                  Executor& executor, const CancelToken& cancel) {
+  check_format(picture.format, mask.format());
+  const std::int64_t words = mask_words(picture.columns);
+  for_row_parts(
+      picture, executor, cancel,
+      [&](const std::byte* pixels, std::int64_t count, std::int64_t row, std::int64_t column) {
+        mask.mask_row(pixels, count, out + row * words + column / 64);
+      });
 }
 
 void colour_features(const PictureView& picture, double* out, Executor& executor,

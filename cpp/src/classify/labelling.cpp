@@ -8,11 +8,18 @@
 #include "disjoint.h"
 
 namespace spinekit::classify {
-Labeller::Labeller(std::int64_t width, std::int64_t height, bool without_border, RunStore& store,
+namespace {
+
+enum Side : std::uint8_t { kLeft = 1, kTop = 2, kRight = 4, kBottom = 8 };
+constexpr std::uint8_t kAllSides = kLeft | kTop | kRight | kBottom;
+
+}  // namespace
+
+Labeller::Labeller(std::int64_t width, const PieceBox& box, LeaveOut leave_out, RunStore& store,
                    Calls calls)
     : width_(static_cast<std::int32_t>(width)),
-      height_(static_cast<std::int32_t>(height)),
-      without_border_(without_border),
+      box_(box),
+      leave_out_(leave_out),
       store_(store),
       calls_(std::move(calls)),
       above_gap_ids_{kOutside} {
@@ -94,11 +101,9 @@ void Labeller::extend(Id id, Span span) {
   region.left = std::min(region.left, span.first);
   region.right = std::max(region.right, span.end);
   region.pixels += span.end - span.first;
-  if (without_border_ && !region.at_border &&
-      (row_ == 0 || row_ == height_ - 1 || span.first == 0 || span.end == width_)) {
-    touch_border(region);
-  }
-  if (region.at_border) return;
+  if (left_out(region)) return;
+  region.sides |= sides_of(span);
+  if (left_out(region)) return let_go(region);
   store_.append(region.runs, {row_, span.first, span.end});
   if (region.runs.count >= region.fill_at) to_fill_ = true;
 }
@@ -117,8 +122,21 @@ void Labeller::fill() {
   }
 }
 
-void Labeller::touch_border(Region& region) {
-  region.at_border = true;
+std::uint8_t Labeller::sides_of(Span span) const {
+  unsigned sides = 0;
+  if (span.first == box_.x) sides |= kLeft;
+  if (row_ == box_.y) sides |= kTop;
+  if (span.end == box_.x + box_.width) sides |= kRight;
+  if (row_ == box_.y + box_.height - 1) sides |= kBottom;
+  return static_cast<std::uint8_t>(sides);
+}
+
+bool Labeller::left_out(const Region& region) const {
+  if (leave_out_ == LeaveOut::kAtAllSides) return region.sides == kAllSides;
+  return leave_out_ == LeaveOut::kAtAnySide && region.sides != 0;
+}
+
+void Labeller::let_go(Region& region) {
   store_.release(region.runs);
   settle(region.queue, true);
 }
@@ -140,7 +158,8 @@ Labeller::Id Labeller::unite_regions(Id a, Id b) {
   kept.fill_at = std::max(kept.fill_at, gone.fill_at);
   store_.join(kept.runs, gone.runs);
   move(gone.queue, kept.queue);
-  if (kept.at_border || gone.at_border) touch_border(kept);
+  kept.sides |= gone.sides;
+  if (left_out(kept)) let_go(kept);
   return a;
 }
 
@@ -180,7 +199,7 @@ void Labeller::end_those_above() {
 
 void Labeller::end_region(Id id) {
   Region& region = regions_[static_cast<std::size_t>(id)];
-  if (region.at_border) return;
+  if (left_out(region)) return;
   settle(region.queue, false);
   const PieceBox box{region.left, region.top, region.right - region.left,
                      region.last_row - region.top + 1};
@@ -201,8 +220,9 @@ void Labeller::end_background(Id id) {
   if (hole.queue.head == kNone) return;
   // What surrounds a hole goes on below it.
   Region& around = regions_[static_cast<std::size_t>(region_of(hole.above))];
-  if (around.at_border || !without_border_) {
-    settle(hole.queue, around.at_border);
+  const bool free = left_out(around);
+  if (free || leave_out_ == LeaveOut::kNone) {
+    settle(hole.queue, free);
   } else {
     move(hole.queue, around.queue);
   }

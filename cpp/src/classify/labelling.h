@@ -1,9 +1,9 @@
-// Regions of a mask, row by row: which are whole, which touch the border, which lie in another's hole.
+// Regions of a mask, row by row: which are whole, which are left out, which lie in another's hole.
 //
 // Regions are 8-connected, the background between them 4-connected. A region is told of as soon as a row
 // has nothing of it. Whether it is a piece of its own hangs on the background around it: if that reaches
 // the outside it is, and if that is a hole of a region which stays it is not. So what was made
-// of it waits with that background, and, where regions at the border go, with the region around.
+// of it waits with that background, and, where regions may be left out, with the region around.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +17,9 @@
 
 namespace spinekit::classify {
 
+// Regions that touch sides of a box are left out, and what lies in their holes is not.
+enum class LeaveOut { kNone, kAtAnySide, kAtAllSides };
+
 class Labeller {
  public:
   struct Calls {
@@ -29,8 +32,8 @@ class Labeller {
     std::function<void(const Piece& piece)> drop;
   };
 
-  // With `without_border`, regions that touch the mask's border are left out.
-  Labeller(std::int64_t width, std::int64_t height, bool without_border, RunStore& store,
+  // The box lies within the mask, and beyond it nothing is set.
+  Labeller(std::int64_t width, const PieceBox& box, LeaveOut leave_out, RunStore& store,
            Calls calls);
 
   void add(const Word* row);
@@ -61,7 +64,7 @@ class Labeller {
     std::int32_t left;
     std::int32_t right;
     std::int32_t last_row;
-    bool at_border = false;
+    std::uint8_t sides = 0;  // of the box, that it touches
     bool done = false;
     std::int64_t pixels = 0;
     RunList runs{};
@@ -84,7 +87,9 @@ class Labeller {
   void extend(Id id, Span span);
   Id unite_regions(Id a, Id b);
   Id unite_backgrounds(Id a, Id b);
-  void touch_border(Region& region);
+  [[nodiscard]] std::uint8_t sides_of(Span span) const;
+  [[nodiscard]] bool left_out(const Region& region) const;
+  void let_go(Region& region);
   void end_region(Id id);
   void end_background(Id id);
   void end_those_above();
@@ -96,8 +101,8 @@ class Labeller {
   void settle(Queue& queue, bool keep);
 
   std::int32_t width_;
-  std::int32_t height_;
-  bool without_border_;
+  PieceBox box_;
+  LeaveOut leave_out_;
   RunStore& store_;
   Calls calls_;
   std::int32_t row_ = 0;

@@ -18,6 +18,7 @@ namespace {
 using classify::block_words;
 using classify::kAllOnes;
 using classify::kWordBits;
+using classify::LeaveOut;
 using classify::Run;
 using classify::RunList;
 using classify::Word;
@@ -58,6 +59,22 @@ void check(std::int64_t width, std::int64_t height, const PieceOptions& options)
   }
 }
 
+// What of the mask the boundary covers.
+PieceBox covered(std::int64_t width, std::int64_t height, const std::optional<PieceBox>& boundary) {
+  if (!boundary) return {0, 0, width, height};
+  const std::int64_t left = std::max<std::int64_t>(boundary->x, 0);
+  const std::int64_t top = std::max<std::int64_t>(boundary->y, 0);
+  const std::int64_t right = std::min(boundary->x + boundary->width, width);
+  const std::int64_t bottom = std::min(boundary->y + boundary->height, height);
+  return {left, top, std::max<std::int64_t>(right - left, 0),
+          std::max<std::int64_t>(bottom - top, 0)};
+}
+
+LeaveOut left_out_by(const PieceOptions& options) {
+  const bool keep = options.boundary && options.at_boundary == AtBoundary::kKeep;
+  return keep ? LeaveOut::kAtAllSides : LeaveOut::kAtAnySide;
+}
+
 // Bits first ... end - 1 of a row, all others off.
 std::vector<Word> columns_mask(std::int64_t width, std::int64_t first, std::int64_t end) {
   std::vector<Word> mask(static_cast<std::size_t>(block_words(width)));
@@ -82,25 +99,18 @@ struct PieceFinder::State {
       : width(width_in),
         height(height_in),
         options(options_in),
+        box(covered(width, height, options.boundary)),
         store([this](std::int64_t bytes) { use(bytes); }),
-        labeller(width, height, !options.boundary, store,
-                 {.trace = [this](const RunList& list, const PieceBox& box,
-                                  std::int64_t pixels) { return trace(list, box, pixels); },
+        labeller(width, box, left_out_by(options), store,
+                 {.trace = [this](const RunList& list, const PieceBox& extent,
+                                  std::int64_t pixels) { return trace(list, extent, pixels); },
                   .keep = [this](Piece&& piece) { pieces.push_back(std::move(piece)); },
                   .drop = [this](const Piece& piece) { used -= bytes_of(piece); }}),
         cleaner(width, height, options.cleaning, [this](const Word* row) { add_cleaned(row); }),
         packed(static_cast<std::size_t>(mask_words(width))) {
     if (options.boundary) {
-      const PieceBox& box = *options.boundary;
-      top = std::max<std::int64_t>(box.y, 0);
-      bottom = std::min(box.y + box.height, height);
-      const std::int64_t left = std::max<std::int64_t>(box.x, 0);
-      const std::int64_t right = std::min(box.x + box.width, width);
-      columns = columns_mask(width, left, right);
+      columns = columns_mask(width, box.x, box.x + box.width);
       kept.resize(columns.size());
-    } else {
-      top = 0;
-      bottom = height;
     }
     use(cleaner.memory() + static_cast<std::int64_t>((columns.size() + kept.size()) * 8));
   }
@@ -117,7 +127,7 @@ struct PieceFinder::State {
 
   void add_cleaned(const Word* row) {
     if (options.boundary) {
-      const bool inside = cleaned >= top && cleaned < bottom;
+      const bool inside = cleaned >= box.y && cleaned < box.y + box.height;
       for (std::size_t k = 0; k < kept.size(); ++k) kept[k] = inside ? row[k] & columns[k] : 0;
       row = kept.data();
     }
@@ -130,8 +140,8 @@ struct PieceFinder::State {
     label_memory = labels;
   }
 
-  std::optional<Piece> trace(const RunList& list, const PieceBox& box, std::int64_t pixels) {
-    const std::int64_t most = (box.width - 1) * (box.height - 1);
+  std::optional<Piece> trace(const RunList& list, const PieceBox& extent, std::int64_t pixels) {
+    const std::int64_t most = (extent.width - 1) * (extent.height - 1);
     if (most < options.min_area) return std::nullopt;
     store.sorted(list, runs);
     Piece piece;
@@ -152,6 +162,7 @@ struct PieceFinder::State {
   std::int64_t width;
   std::int64_t height;
   PieceOptions options;
+  PieceBox box;  // what may hold damage
   std::int64_t used = 0;
   std::int64_t peak = 0;
   std::int64_t label_memory = 0;
@@ -159,10 +170,7 @@ struct PieceFinder::State {
   classify::Labeller labeller;
   MaskCleaner cleaner;
   std::vector<Word> packed;
-  // The rows and columns of the boundary.
-  std::int64_t top = 0;
-  std::int64_t bottom = 0;
-  std::vector<Word> columns, kept;
+  std::vector<Word> columns, kept;  // of the boundary
   std::int64_t taken = 0;
   std::int64_t cleaned = 0;
   bool finished = false;

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,14 @@ import spinekit as sk
 from spinekit import _engine
 from spinekit._core import map_levels
 from spinekit._figures import write_figure
+from spinekit._inputs import find_inputs
 from spinekit.cli.commands import FAILED, OK, Commands, finished, print_json, worker_options
 from spinekit.filters.filtering import film_pixels
 from spinekit.filters.settings import mapping
 from spinekit.measurement.films import without_ending
 from spinekit.radiograph import Radiograph
 from spinekit.radiographs.writing import write_png
-from spinekit.segmentation.finding import find_films
+from spinekit.segmentation.finding import FILMS
 
 
 def add_commands(commands: Commands) -> None:
@@ -221,7 +221,7 @@ def _films(names: Sequence[str], out: Path | None) -> dict[str, str]:
     for name in names:
         path = Path(name).expanduser()
         if path.is_dir():
-            inside = find_films([path], out or Path(os.devnull))
+            inside = find_inputs([path], out, FILMS)
             films |= {str(film): target for target, film in inside.items()}
         else:
             films[name] = without_ending(path).name

@@ -4,8 +4,9 @@ import argparse
 
 import spinekit as sk
 from spinekit import _engine
+from spinekit._inputs import find_inputs
 from spinekit.cli.commands import Commands, finished
-from spinekit.segmentation.finding import find_films
+from spinekit.segmentation.finding import FILMS
 
 
 def add_commands(commands: Commands) -> None:
@@ -76,7 +77,7 @@ def add_commands(commands: Commands) -> None:
 
 def _segment(options: argparse.Namespace) -> int:
     # What is wrong with the places is told before weights are read.
-    find_films([_engine.path_of(path) for path in options.files], _engine.path_of(options.out))
+    find_inputs([_engine.path_of(path) for path in options.files], _engine.path_of(options.out), FILMS)
     segmenter = sk.Segmenter(
         options.weights,
         precision=options.precision,

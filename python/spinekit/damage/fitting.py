@@ -72,44 +72,58 @@ def fitted(scan: Scan, classes: Mapping[str, Any]) -> list[ColorComponent]:
     scan : that the boxes are in
     classes : boxes of each class by its name
     """
-    boxes = {name: boxes_of(found, scan, name) for name, found in classes.items()}
+    boxes = [
+        (f"{name}[{k}]", name, box)
+        for name, found in classes.items()
+        for k, box in enumerate(boxes_of(found, scan, name))
+    ]
+    moments = [_Moments() for _ in boxes]
+    engine, cancel = _engine.executor(1), _core.CancelToken()
+    for k, strip in scan.box_strips([box for _, _, box in boxes]):
+        moments[k].add(_core.colour_features(strip, engine, cancel).reshape(-1, 4))
     made = []
-    for name, of_class in boxes.items():
-        for k, box in enumerate(of_class):
-            mean, covariance, count = moments(scan, box)
-            if not covariance.any():
-                warnings.warn(
-                    f"{name}[{k}]: {box} is of one colour: it says little about how colours vary, and only "
-                    "colours almost equal to it will be near it",
-                    stacklevel=3,
-                )
-            made.append(ColorComponent(name, mean, covariance + RIDGE * np.eye(4), float(count)))
+    for (what, name, box), found in zip(boxes, moments, strict=True):
+        if found.uniform:
+            warnings.warn(
+                f"{what}: {box} is of one colour: it says little about how colours vary, and only "
+                "colours almost equal to it will be near it",
+                stacklevel=3,
+            )
+        covariance = found.covariance() + RIDGE * np.eye(4)
+        made.append(ColorComponent(name, found.mean, covariance, float(found.count)))
     return made
 
 
-def moments(scan: Scan, box: Box) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Return mean, covariance (ddof=1, 0 of a single pixel) and number of pixels.
+class _Moments:
+    """Mean and covariance of features that come some at a time.
 
     Notes
     -----
-    Some rows at a time (Chan, Golub, LeVeque, Updating formulae and a pairwise algorithm for computing
-    sample variances, 1979): no box is too large.
+    Chan, Golub, LeVeque, Updating formulae and a pairwise algorithm for computing sample variances, 1979.
     """
-    engine, cancel = _engine.executor(1), _core.CancelToken()
-    count, mean, scatter = 0, np.zeros(4), np.zeros((4, 4))
-    first, uniform = np.zeros(4), True
-    for strip in scan.box_strips(box):
-        features = _core.colour_features(strip, engine, cancel).reshape(-1, 4)
-        first = first if count else features[0].copy()
-        uniform = uniform and bool((features == first).all())
-        size, centre = len(features), features.mean(axis=0)
+
+    def __init__(self) -> None:
+        self.count, self.mean, self.uniform = 0, np.zeros(4), True
+        self._scatter, self._first = np.zeros((4, 4)), np.zeros(4)
+
+    def add(self, features: NDArray[np.float64]) -> None:
+        """Take features, (n, 4), which are overwritten."""
+        if self.count == 0:
+            self._first = features[0].copy()
+        self.uniform = self.uniform and bool((features == self._first).all())
+        size = len(features)
+        total = self.count + size
+        centre = features.mean(axis=0)
         features -= centre
-        shift = centre - mean
-        total = count + size
-        scatter += features.T @ features + np.outer(shift, shift) * (count * size / total)
-        mean += shift * (size / total)
-        count = total
-    if uniform:  # what sums would round
-        return first, np.zeros((4, 4)), count
-    # Products of matrices may round apart what is symmetric.
-    return mean, (scatter + scatter.T) / 2 / max(1, count - 1), count
+        shift = centre - self.mean
+        self._scatter += features.T @ features + np.outer(shift, shift) * (self.count * size / total)
+        # Sums would round what is the same everywhere.
+        self.mean = self._first if self.uniform else self.mean + shift * (size / total)
+        self.count = total
+
+    def covariance(self) -> NDArray[np.float64]:
+        """Return it with ddof=1; 0 of pixels that are all the same."""
+        if self.uniform:
+            return np.zeros((4, 4))
+        # Products of matrices may round apart what is symmetric.
+        return (self._scatter + self._scatter.T) / 2 / max(1, self.count - 1)

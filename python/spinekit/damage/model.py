@@ -15,7 +15,7 @@ from spinekit._core import ArgumentError, MalformedDataError
 from spinekit.annotations.reading import read_json
 from spinekit.damage import model_files
 from spinekit.damage.fitting import ColorComponent, fitted
-from spinekit.damage.scans import Scan
+from spinekit.damage.scans import Image, Scan, opened_scan
 
 #: Label of pixels that are too far from every class.
 REJECTED = 255
@@ -23,7 +23,6 @@ REJECTED = 255
 _FOREGROUND, _BACKGROUND = "foreground", "background"
 
 Boxes = Sequence[Sequence[int]] | NDArray[np.integer[Any]]
-Image = NDArray[Any] | str | os.PathLike[str]
 
 
 class ColorModel:
@@ -91,8 +90,8 @@ class ColorModel:
 
         Parameters
         ----------
-        image : shape (rows, columns, 3) RGB or (rows, columns) grey, uint8 or uint16; or the path of such a
-            picture
+        image : shape (rows, columns, 3) RGB or (rows, columns) grey, uint8 or uint16; or the path of a TIFF,
+            BigTIFF, PNG or JPEG of any size, which is read by rows
         background : boxes (x, y, width, height) in pixels on what is damage: what shines through holes
         foreground : boxes on the work itself
         classes : instead of both: boxes of each class by its name, at most 255 classes
@@ -111,7 +110,11 @@ class ColorModel:
         ArgumentError
             If the picture, a box or an option cannot be; the message names the box and the picture's size.
         UnsupportedError
-            If the file is a picture of another kind.
+            If the file cannot be read by rows, as CMYK and interlaced PNG; the message tells the remedy.
+        MalformedDataError
+            If the file is cut off or damaged.
+        ResourceError
+            If the file cannot be read.
 
         Warns
         -----
@@ -148,7 +151,7 @@ class ColorModel:
                 raise ArgumentError(f"classes: {classes!r}, expected boxes of each class by its name")
             chosen = classes
             damage = (damage,) if isinstance(damage, str) else tuple(damage or ())
-        components = fitted(Scan(image), chosen)
+        components = fitted(opened_scan(image), chosen)
         return cls(components, classes=tuple(chosen), damage=damage, rule=rule, reject=reject)
 
     @property
@@ -176,12 +179,16 @@ class ColorModel:
         """Squared distance beyond which pixels are of no class."""
         return self._reject
 
-    def classify(self, image: Image, *, workers: int | None = None) -> NDArray[Any]:
+    def classify(
+        self, image: Image, *, out: NDArray[Any] | None = None, workers: int | None = None
+    ) -> NDArray[Any]:
         """Return where a picture is damaged, or, if no class is damage, the labels of its pixels.
 
         Parameters
         ----------
         image : see `fit`; may be of any size
+        out : shape (rows, columns), bool (uint8 for labels), C-contiguous: where the result goes, such as a
+            `numpy.lib.format.open_memmap` of a mask that is larger than memory
         workers : threads; all cores by default
 
         Returns
@@ -190,7 +197,9 @@ class ColorModel:
 
         Raises
         ------
-        ArgumentError, UnsupportedError
+        ArgumentError
+            If the picture or `out` cannot be.
+        UnsupportedError, MalformedDataError, ResourceError
             As `fit`.
 
         Notes
@@ -198,24 +207,27 @@ class ColorModel:
         Of d2 = (x - mean)^T inverse (x - mean) and least d2 to each class, damage is where that to the
         foreground is greater than that to the background; a tie is foreground. In float64 for 8 bits, by a
         table of all colours that is made at first use; for 16 bits with the same results as float64. Takes
-        no memory beside the table's 2 MiB and the mask. The same for any number of workers.
+        no memory beside the table's 2 MiB and the mask, of files some megabytes of rows too. The same for any
+        number of workers.
         """
         if not self._damage:
-            return self.labels(image, workers=workers)
-        return self._classified(Scan(image), "mask", np.dtype(bool), workers)
+            return self.labels(image, out=out, workers=workers)
+        return self._classified(image, "mask", np.dtype(bool), out, workers)
 
-    def labels(self, image: Image, *, workers: int | None = None) -> NDArray[np.uint8]:
+    def labels(
+        self, image: Image, *, out: NDArray[np.uint8] | None = None, workers: int | None = None
+    ) -> NDArray[np.uint8]:
         """Return the label of each pixel: the place of its class in `classes`, 255 for rejected ones.
 
         Parameters
         ----------
-        image, workers : see `classify`
+        image, out, workers : see `classify`
 
         Returns
         -------
         labels : shape (rows, columns), uint8; of equal scores, the first class
         """
-        return self._classified(Scan(image), "labels", np.dtype(np.uint8), workers)
+        return self._classified(image, "labels", np.dtype(np.uint8), out, workers)
 
     def confidence(self, image: Image, *, workers: int | None = None) -> NDArray[np.float32]:
         """Return how clear the choice of each pixel's class is.
@@ -230,9 +242,7 @@ class ColorModel:
             (second + least) of the least d2 to the best and the second best class; for "qda" p - (1 - p),
             where p is the better one's posterior among these two. 1 where there is one class.
         """
-        scan = Scan(image)
-        found = np.empty((scan.rows, scan.columns), np.float32)
-        self._in_strips(scan, found, _core.colour_confidence, workers)
+        found: NDArray[np.float32] = self._in_strips(image, np.float32, (), _core.colour_confidence, workers)
         return found
 
     def distances(self, image: Image, *, workers: int | None = None) -> NDArray[np.float64]:
@@ -246,17 +256,26 @@ class ColorModel:
         -------
         distances : shape (rows, columns, classes), float64; whatever the rule
         """
-        scan = Scan(image)
-        found = np.empty((scan.rows, scan.columns, len(self._classes)))
-        self._in_strips(scan, found, _core.colour_distances, workers)
+        found: NDArray[np.float64] = self._in_strips(
+            image, np.float64, (len(self._classes),), _core.colour_distances, workers
+        )
         return found
 
-    def _classified(self, scan: Scan, kind: str, dtype: np.dtype[Any], workers: int | None) -> NDArray[Any]:
+    def _classified(
+        self, image: Image, kind: str, dtype: np.dtype[Any], out: NDArray[Any] | None, workers: int | None
+    ) -> NDArray[Any]:
         executor = _engine.executor(_engine.worker_count(workers))
-        found = np.empty((scan.rows, scan.columns), dtype)
+        scan = opened_scan(image, executor)
+        shape = scan.rows, scan.columns
+        if out is None:
+            out = np.empty(shape, dtype)
+        elif out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous:
+            raise ArgumentError(f"out: {out.dtype} of shape {out.shape}, expected {dtype} of shape {shape}, "
+                                "C-contiguous")  # fmt: skip
+        found = out
 
         def work(cancel: _core.CancelToken) -> None:
-            classifier = self._classifier(kind, scan.bits, scan.colour, executor, cancel)
+            classifier = self._classifier(kind, scan, executor, cancel)
             for start, strip in scan.strips():
                 classifier.picture(strip, found[start : start + len(strip)], executor, cancel)
 
@@ -264,30 +283,40 @@ class ColorModel:
         return found
 
     def _classifier(
-        self, kind: str, bits: int, colour: bool, executor: _core.Executor, cancel: _core.CancelToken
+        self, kind: str, scan: Scan, executor: _core.Executor, cancel: _core.CancelToken
     ) -> "_core.ColourLabels | _core.DamageMask":
-        key = kind, bits, colour
+        key = kind, scan.bits, scan.colour
         with self._lock:
             if key not in self._classifiers:
                 if kind == "labels":
-                    self._classifiers[key] = _core.ColourLabels(self._model, bits, colour, executor, cancel)
+                    self._classifiers[key] = _core.ColourLabels(
+                        self._model, scan.bits, scan.colour, executor, cancel
+                    )
                 else:
                     flags = [name in self._damage for name in self._classes]
                     self._classifiers[key] = _core.DamageMask(
-                        self._model, flags, bits, colour, executor, cancel
+                        self._model, flags, scan.bits, scan.colour, executor, cancel
                     )
             return self._classifiers[key]
 
     def _in_strips(
-        self, scan: Scan, found: NDArray[Any], make: Callable[..., NDArray[Any]], workers: int | None
-    ) -> None:
+        self,
+        image: Image,
+        dtype: Any,
+        more: tuple[int, ...],
+        make: Callable[..., NDArray[Any]],
+        workers: int | None,
+    ) -> NDArray[Any]:
         executor = _engine.executor(_engine.worker_count(workers))
+        scan = opened_scan(image, executor)
+        found = np.empty((scan.rows, scan.columns, *more), dtype)
 
         def work(cancel: _core.CancelToken) -> None:
             for start, strip in scan.strips(bounded=True):
                 found[start : start + len(strip)] = make(strip, self._model, executor, cancel)
 
         _engine.interruptible(work)
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """Return the model as JSON can hold it, exactly."""
@@ -366,6 +395,15 @@ class ColorModel:
         titles = ("", "class", "", "pixels", "mean L, a, b, S")
         head = "<tr>" + "".join(f"<th>{title}</th>" for title in titles) + "</tr>"
         return f"<table>{head}{rows}</table><p>{html.escape(repr(self))}</p>"
+
+
+def damage_mask(
+    model: ColorModel, scan: Scan, executor: _core.Executor, cancel: _core.CancelToken
+) -> _core.DamageMask:
+    """Return what tells the damage among the pixels of a scan."""
+    classifier = model._classifier("mask", scan, executor, cancel)
+    assert isinstance(classifier, _core.DamageMask)
+    return classifier
 
 
 def _css_color(mean: NDArray[np.float64]) -> str:

@@ -1,30 +1,130 @@
-"""Scans as users give them: arrays, or paths of pictures; and what of them a box covers."""
+"""Scans as users give them: arrays, or paths of pictures of any size; their rows, and what boxes cover."""
 
 import operator
 import os
-from collections.abc import Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit import _engine
-from spinekit._core import ArgumentError, UnsupportedError
-from spinekit.radiographs.picture_files import opened_picture
+from spinekit import _core, _engine
+from spinekit._core import ArgumentError
 
 Box = tuple[int, int, int, int]
+Image = NDArray[Any] | str | os.PathLike[str]
+
+#: What decoding may hold, of a path.
+DECODING = 64 << 20
 
 #: Pixels that are copied or converted at a time, where an array's rows cannot be used as they lie.
 _STRIP = 1 << 20
+#: Bytes of the rows of a file that are decoded at a time.
+_ROWS = 4 << 20
 
 
-class Scan:
-    """A scan in memory, whose rows are handed out as the engine takes them."""
+class Scan(ABC):
+    """A scan whose rows are handed out as the engine takes them.
 
-    def __init__(self, image: NDArray[Any] | str | os.PathLike[str]) -> None:
-        self.pixels = image if isinstance(image, np.ndarray) else _read(image)
-        shape, dtype = self.pixels.shape, self.pixels.dtype
+    Attributes
+    ----------
+    name : of its file; None of an array
+    rows, columns : its size
+    bits : of a sample: 8 or 16
+    colour : whether it is RGB, not grey
+    mm_per_pixel : (x, y), where the file says it
+    notes : what was done to the stored picture, as that transparency was laid over white
+    """
+
+    name: str | None = None
+    rows: int
+    columns: int
+    bits: int
+    colour: bool
+    mm_per_pixel: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+
+    @abstractmethod
+    def strips(self, bounded: bool = False) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield first rows and rows that the engine takes, from the top.
+
+        Parameters
+        ----------
+        bounded : whether strips of arrays are small too; those of files always are
+
+        Notes
+        -----
+        A strip of a file is overwritten when the next but one is asked for.
+        """
+
+    @abstractmethod
+    def box_strips(self, boxes: Sequence[Box]) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Yield what each box covers, some rows at a time, with the box's place in the list.
+
+        Notes
+        -----
+        The rows of a box are divided alike for arrays and files. A file is read once for all boxes.
+        """
+
+    def preview(self, side: int) -> NDArray[np.uint8]:
+        """Return the scan with `side` pixels at most along its longer side, 8 bits, RGB.
+
+        Notes
+        -----
+        Each pixel is the mean of n x n pixels, rounded; what is left over at the right and below is not
+        shown. n follows from the sizes: ``preview_step``.
+        """
+        step = preview_step(self.rows, self.columns, side)
+        rows, columns = self.rows // step, self.columns // step
+        shown = np.empty((rows, columns, 3), np.uint8)
+        sums = np.zeros((self.columns, 3), np.uint32)
+        done = 0
+        for start, strip in self.strips(bounded=True):
+            for row in range(start, min(start + len(strip), rows * step)):
+                pixels = strip[row - start]
+                if pixels.ndim == 1:
+                    pixels = pixels[:, None]
+                sums += pixels
+                if (row + 1) % step == 0:
+                    shown[done] = _means(sums, columns, step, self.bits)
+                    sums[:] = 0
+                    done += 1
+        return shown
+
+
+def preview_step(rows: int, columns: int, side: int) -> int:
+    """Return how many pixels of a scan make one of its preview, along each axis."""
+    return max(1, -(-max(rows, columns) // side))
+
+
+def _means(sums: NDArray[np.uint32], columns: int, step: int, bits: int) -> NDArray[np.uint8]:
+    total = sums[: columns * step].reshape(columns, step, 3).sum(axis=1, dtype=np.uint64)
+    whole = step * step * (257 if bits == 16 else 1)
+    means: NDArray[np.uint8] = ((total + whole // 2) // whole).astype(np.uint8)
+    return means
+
+
+def opened_scan(image: Image, executor: _core.Executor | None = None, decoding: int = DECODING) -> Scan:
+    """Return the scan of an array or a path.
+
+    Parameters
+    ----------
+    image : shape (rows, columns, 3) or (rows, columns), uint8 or uint16; or a TIFF, BigTIFF, PNG or JPEG
+    executor : decodes what can be decoded side by side
+    decoding : bytes that this may hold, of a path
+    """
+    if isinstance(image, np.ndarray):
+        return _ArrayScan(image)
+    if not isinstance(image, str | os.PathLike):
+        raise ArgumentError(f"image: {type(image).__name__}, expected an array or a path")
+    return _FileScan(_engine.path_of(image), executor, decoding)
+
+
+class _ArrayScan(Scan):
+    def __init__(self, pixels: NDArray[Any]) -> None:
+        shape, dtype = pixels.shape, pixels.dtype
         if len(shape) == 3 and shape[2] == 4:
             raise ArgumentError(
                 f"image: shape {shape}, expected 3 samples of RGB; take alpha off with image[..., :3]"
@@ -35,46 +135,72 @@ class Scan:
             raise ArgumentError(f"image: shape {shape}, expected at least one pixel")
         if dtype.kind != "u" or dtype.itemsize > 2:
             raise ArgumentError(f"image: {dtype}, expected uint8 or uint16")
-
-    @property
-    def rows(self) -> int:
-        """Number of rows."""
-        return int(self.pixels.shape[0])
-
-    @property
-    def columns(self) -> int:
-        """Number of columns."""
-        return int(self.pixels.shape[1])
-
-    @property
-    def bits(self) -> int:
-        """Of a sample: 8 or 16."""
-        return 8 * int(self.pixels.dtype.itemsize)
-
-    @property
-    def colour(self) -> bool:
-        """Whether it is RGB, not grey."""
-        return self.pixels.ndim == 3
+        self._pixels = pixels
+        self.rows, self.columns = int(shape[0]), int(shape[1])
+        self.bits = 8 * int(dtype.itemsize)
+        self.colour = pixels.ndim == 3
 
     def strips(self, bounded: bool = False) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Yield first rows and rows that the engine takes; all at once if not bounded, nor copied."""
-        yield from _strips(self.pixels, bounded)
+        yield from _strips(self._pixels, bounded)
 
-    def box_strips(self, box: Box) -> Iterator[NDArray[Any]]:
-        """Yield what a box covers, some rows at a time."""
-        for _, strip in _strips(self._pixels_of(box), True):
-            yield strip
+    def box_strips(self, boxes: Sequence[Box]) -> Iterator[tuple[int, NDArray[Any]]]:
+        for k, (x, y, width, height) in enumerate(boxes):
+            for _, strip in _strips(self._pixels[y : y + height, x : x + width], True):
+                yield k, strip
 
-    def _pixels_of(self, box: Box) -> NDArray[Any]:
-        x, y, width, height = box
-        return self.pixels[y : y + height, x : x + width]
+
+class _FileScan(Scan):
+    colour = True
+
+    def __init__(self, path: Path, executor: _core.Executor | None, decoding: int) -> None:
+        self._reader = _core.ScanReader(path, decoding, executor)
+        info = self._reader.info
+        self.name = path.name
+        self.rows, self.columns, self.bits = info.height, info.width, info.bits
+        self.mm_per_pixel = info.mm_per_pixel
+        self.notes = tuple(info.notes)
+
+    def strips(self, bounded: bool = False) -> Iterator[tuple[int, NDArray[Any]]]:
+        yield from self._strips_above(self.rows)
+
+    def box_strips(self, boxes: Sequence[Box]) -> Iterator[tuple[int, NDArray[Any]]]:
+        waiting: dict[int, NDArray[Any]] = {}
+        for start, strip in self._strips_above(max((y + height for _, y, _, height in boxes), default=0)):
+            for k, (x, y, width, height) in enumerate(boxes):
+                step = _rows_at_once(width)
+                row = max(y, start)
+                while row < min(y + height, start + len(strip)):
+                    # The box's own division, so that its moments are those of an array to the last bit.
+                    first = y + (row - y) // step * step
+                    end = min(first + step, y + height)
+                    stop = min(end, start + len(strip))
+                    if k not in waiting:
+                        waiting[k] = np.empty((end - first, width, 3), strip.dtype)
+                    waiting[k][row - first : stop - first] = strip[row - start : stop - start, x : x + width]
+                    if stop == end:
+                        yield k, waiting.pop(k)
+                    row = stop
+
+    def _strips_above(self, bottom: int) -> Iterator[tuple[int, NDArray[Any]]]:
+        if self._reader.next_row > 0:
+            self._reader.rewind()
+        step = max(1, min(_ROWS // (self.columns * 3 * self.bits // 8), bottom))
+        buffers = [np.empty((step, self.columns, 3), f"u{self.bits // 8}") for _ in range(2)]
+        for k, start in enumerate(range(0, bottom, step)):
+            strip = buffers[k % 2][: min(step, bottom - start)]
+            self._reader.read_into(strip)
+            yield start, strip
+
+
+def _rows_at_once(columns: int) -> int:
+    return max(1, _STRIP // columns)
 
 
 def _strips(pixels: NDArray[Any], bounded: bool) -> Iterator[tuple[int, NDArray[Any]]]:
     rows, columns = pixels.shape[:2]
     native = pixels.dtype.newbyteorder("=")
     usable = pixels[0].flags.c_contiguous and pixels.flags.aligned and pixels.dtype == native
-    step = max(1, _STRIP // columns) if bounded or not usable else rows
+    step = _rows_at_once(columns) if bounded or not usable else rows
     for start in range(0, rows, step):
         strip = pixels[start : start + step]
         yield start, strip if usable else np.ascontiguousarray(strip, native)
@@ -102,22 +228,3 @@ def checked_box(box: Any, scan: Scan, what: str) -> Box:
     if x < 0 or y < 0 or x + width > scan.columns or y + height > scan.rows:
         raise ArgumentError(f"{what}: {(x, y, width, height)} (x, y, width, height) reaches outside; {size}")
     return x, y, width, height
-
-
-def _read(path: Any) -> NDArray[Any]:
-    if not isinstance(path, str | os.PathLike):
-        raise ArgumentError(f"image: {type(path).__name__}, expected an array or a path")
-    place = _engine.path_of(path)
-    with opened_picture(place) as opened:
-        return _decoded(opened, place)
-
-
-def _decoded(opened: Any, path: Path) -> NDArray[Any]:
-    remedy = "save it as RGB or grey of 8 bits, or give an array"
-    # Pillow would make 8 bits of them in silence.
-    if opened.mode == "RGB" and any(";16" in str(tile) for tile in opened.tile):
-        raise UnsupportedError(f"'{path}': colours of 16 bits, which Pillow does not read; {remedy}")
-    if "transparency" in opened.info or opened.mode not in ("L", "RGB", "I;16", "I;16L", "I;16B"):
-        kind = "transparent colours" if "transparency" in opened.info else f"mode {opened.mode}"
-        raise UnsupportedError(f"'{path}': a picture of {kind}, expected RGB or grey; {remedy}")
-    return np.asarray(opened)

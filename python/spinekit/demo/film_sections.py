@@ -5,6 +5,8 @@ import math
 import spinekit as sk
 from spinekit.demo.films import COMPARED, COUNT, DICE, FIRST, ROWS, SEED, SMALL, Compared, Films, Shown
 from spinekit.demo.markup import DASH, code, messages, table, text
+from spinekit.demo.network_sections import network_sections
+from spinekit.demo.networks import Networks
 
 _NAMES = {
     "pi": "Pelvic incidence, PI",
@@ -17,9 +19,10 @@ _NAMES = {
 }
 
 
-def film_sections(films: Films) -> str:
-    """Return both sections."""
-    return "\n".join([*_phantom(films), *_measured(films)])
+def film_sections(films: Films, networks: Networks | None = None) -> str:
+    """Return both sections, and between them those of networks, where they were shown the film."""
+    between = [] if networks is None else [network_sections(networks)]
+    return "\n".join([*_phantom(films), *between, *_measured(films)])
 
 
 def _phantom(films: Films) -> list[str]:

@@ -8,6 +8,7 @@ import spinekit as sk
 from spinekit.demo.film_sections import film_sections
 from spinekit.demo.films import Films
 from spinekit.demo.markup import code, table, text
+from spinekit.demo.networks import Networks
 from spinekit.demo.runs import CaseResult, Outcome
 from spinekit.demo.sections import section
 
@@ -32,21 +33,26 @@ class Frame:
     prepared: float
 
 
-def render(results: Sequence[CaseResult], frame: Frame, films: Films | None = None) -> str:
-    """Return the page as HTML; `films` are shown where they were made."""
+def render(
+    results: Sequence[CaseResult],
+    frame: Frame,
+    films: Films | None = None,
+    networks: Networks | None = None,
+) -> str:
+    """Return the page as HTML; `films`, and what `networks` see of them, are shown where they were made."""
     css = importlib.resources.files("spinekit.demo").joinpath("style.css").read_text("utf-8")
     parts = [_overview(results), _words()]
     parts += [section(result, first=result is results[0]) for result in results]
     if films is not None:
-        parts.append(film_sections(films))
+        parts.append(film_sections(films, networks))
     if frame.odd or frame.notes:
         parts.append(_aside(frame))
-    parts.append(_machine(results, frame, films))
+    parts.append(_machine(results, frame, films, networks))
     return (
         "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
         f"<title>spinekit demo</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
-        f"{_header(results, frame, films)}\n<main>\n{chr(10).join(parts)}\n</main>\n"
+        f"{_header(results, frame, films, networks)}\n<main>\n{chr(10).join(parts)}\n</main>\n"
         f"{_footer(frame)}\n</body>\n</html>\n"
     )
 
@@ -54,9 +60,11 @@ def render(results: Sequence[CaseResult], frame: Frame, films: Films | None = No
 # ---- top
 
 
-def _header(results: Sequence[CaseResult], frame: Frame, films: Films | None) -> str:
+def _header(
+    results: Sequence[CaseResult], frame: Frame, films: Films | None, networks: Networks | None
+) -> str:
     problems = sum(len(result.problems) for result in results) + frame.odd_failed
-    problems += len(films.problems) if films else 0
+    problems += sum(len(shown.problems) for shown in (films, networks) if shown is not None)
     files = sum(len(o.report.images) for result in results for o in result.outcomes)
     kind, words = "verdict", f"{files} compressed files were read back, decoded and compared: all as promised"
     if problems:
@@ -68,7 +76,11 @@ def _header(results: Sequence[CaseResult], frame: Frame, films: Films | None) ->
     if films is not None:
         title = "from the archive to the angles"
         angles = "; then a film whose truth is known, and how close measuring comes to it"
-        shown = "<a href='#phantom'>A film with known truth</a> <a href='#measured'>Measured</a> "
+        seen = "<a href='#filters'>What a network sees</a> <a href='#segmented'>Segmentation</a> "
+        shown = (
+            f"<a href='#phantom'>A film with known truth</a> {seen if networks is not None else ''}"
+            "<a href='#measured'>Measured</a> "
+        )
     return (
         f"<header><div><h1>spinekit: {title}</h1>"
         f"<p class='lead'>Measured on this machine in {frame.seconds:.0f} s, on {subject}: what compression "
@@ -138,7 +150,9 @@ def _aside(frame: Frame) -> str:
     return "".join(parts) + "</section>"
 
 
-def _machine(results: Sequence[CaseResult], frame: Frame, films: Films | None) -> str:
+def _machine(
+    results: Sequence[CaseResult], frame: Frame, films: Films | None, networks: Networks | None
+) -> str:
     times = [["Preparing the files", "", "", "", f"{frame.prepared:.2f} s"]]
     for result in results:
         cells = [f"{o.report.seconds:.2f} s" for o in result.outcomes]
@@ -146,6 +160,8 @@ def _machine(results: Sequence[CaseResult], frame: Frame, films: Films | None) -
     modes = [o.mode.title for o in results[0].outcomes]
     if films is not None:
         times.append(["Films, measured", *([""] * len(modes)), f"{films.seconds:.2f} s"])
+    if networks is not None:
+        times.append(["Filters, a network", *([""] * len(modes)), f"{networks.seconds:.2f} s"])
     found = sk.info()
     libraries = ", ".join(f"{name} {version}" for name, version in found["libraries"].items())
     rows = [

@@ -17,6 +17,7 @@ import spinekit as sk
 from spinekit import _engine
 from spinekit.demo import cases, page
 from spinekit.demo.films import Films, show_films
+from spinekit.demo.networks import Networks, show_networks
 from spinekit.demo.runs import CaseResult, Runner
 
 #: Lists what a run has written; only that is ever replaced.
@@ -109,9 +110,11 @@ def write_demo(
         odd_lines, odd_problems = _carry_odd(plan, work, workers)
         problems = [problem for result in results for problem in result.problems] + odd_problems
         films: Films | None = None
+        networks: Networks | None = None
         if folder is None:
             films = show_films(stage / "pictures", workers)
-            problems += films.problems
+            networks = show_networks(stage / "pictures", workers)
+            problems += films.problems + networks.problems
         frame = page.Frame(
             own=folder is not None,
             notes=plan.notes,
@@ -120,7 +123,7 @@ def write_demo(
             seconds=time.perf_counter() - started,
             prepared=prepared,
         )
-        text = page.render(results, frame, films)
+        text = page.render(results, frame, films, networks)
         (stage / "index.html").write_text(text, "utf-8")
         try:
             _put_in_place(stage, target, earlier)

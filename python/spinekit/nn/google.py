@@ -11,7 +11,6 @@ from typing import IO, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
 from spinekit._core import MalformedDataError, SpinekitError
@@ -143,6 +142,8 @@ def _zoomed(positions: _Array, rows: int, columns: int) -> _Array | None:
     if (rows, columns) == (side, side):
         return None
     grid = positions[0, 1:].reshape(side, side, -1).astype(np.float32)
+    from scipy import ndimage  # noqa: PLC0415 - slow to import, and of use to few
+
     zoomed: _Array = ndimage.zoom(grid, (rows / side, columns / side, 1), order=1)
     return zoomed.reshape(1, rows * columns, -1)
 

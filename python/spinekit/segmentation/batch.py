@@ -1,8 +1,6 @@
 """Segmenting many films: films in, masks out, one film in memory at a time."""
 
 import contextlib
-import hashlib
-import json
 import os
 import time
 from collections.abc import Iterable, Sequence
@@ -11,21 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from spinekit import _core, _engine
-from spinekit._core import ArgumentError, MalformedDataError, SpinekitError
-from spinekit._journal import JsonLines
+from spinekit._core import ArgumentError, SpinekitError
+from spinekit._inputs import find_inputs
 from spinekit._progress import Progress
+from spinekit._results import ResultFolder, sha256_of
 from spinekit.radiograph import checked_spacing
 from spinekit.radiographs import read_radiograph
 from spinekit.segmentation.engine import checked_size
-from spinekit.segmentation.finding import JOURNAL_NAME, find_films
+from spinekit.segmentation.finding import FILMS
 from spinekit.segmentation.segmenter import MAX_PIXELS, Segmenter
 from spinekit.segmentation.tilting import checked_tilts
-from spinekit.segmentation.writing import Files, Form, Segmented, encoded
+from spinekit.segmentation.writing import Form, Segmented, encoded
 
 #: Of a summary, on masks that are empty.
 _MOST_LINES = 10
-#: Of an option that differs, before and now.
-_MOST_LETTERS = 60
 
 
 @dataclass(eq=False)
@@ -161,17 +158,15 @@ def segment_files(
     angles = checked_tilts(tilts)
     given = None if spacing is None else checked_spacing(spacing)
     folder = _engine.path_of(out)
-    if folder.exists() and not folder.is_dir():
-        raise ArgumentError(f"'{folder}' is a file; name a folder")
     paths = [source] if isinstance(source, str | os.PathLike) else list(source)
-    films = find_films([_engine.path_of(path) for path in paths], folder)
+    films = find_inputs([_engine.path_of(path) for path in paths], folder, FILMS)
     if not isinstance(weights, Segmenter):
         weights = Segmenter(weights, **options)
     elif options:
         raise ArgumentError(f"{', '.join(options)}: the Segmenter has its own")
     form.check(weights.labels)
     made_with = {
-        "weights": _sha256(weights.path),
+        "weights": sha256_of(weights.path),
         "precision": weights.precision,
         "activation": weights.activation,
         "filters": weights.filters.to_dict(),
@@ -182,13 +177,15 @@ def segment_files(
     }
     made = SegmentedFilms(folder, names=list(films))
     with (
-        contextlib.closing(_Run(folder, made_with | asdict(form), overwrite)) as run,
+        contextlib.closing(
+            ResultFolder(folder, FILMS.journal_name, made_with | asdict(form), overwrite=overwrite)
+        ) as results,
         Progress(len(films), progress, "films") as bar,
     ):
         for name, path in films.items():
             try:
                 files = form.files(name, weights.labels)
-                pixels = run.kept(name, path, files)
+                pixels = results.kept(name, path, files)
                 if pixels is not None:
                     made.kept.append(name)
                 else:
@@ -197,7 +194,7 @@ def segment_files(
                     )
                     maps = weights.predict(film, size=size, tilts=angles, max_pixels=max_pixels)
                     ready = encoded(name, Segmented(film, maps, weights.labels, made_with), form)
-                    run.write(name, path, ready)
+                    results.write(name, path, ready.contents, ready.pixels)
                     pixels = ready.pixels
                 made.pixels[name] = pixels
             except SpinekitError as failure:
@@ -207,139 +204,3 @@ def segment_files(
             bar.advance()
     made.seconds = time.perf_counter() - started
     return made
-
-
-class _Run:
-    """The journal of a folder of masks: what is there, and what it was made with.
-
-    Digests of a film's files are noted before the first one is written: what is not by these, whenever a
-    run was cut off, is somebody's own.
-    """
-
-    def __init__(self, folder: Path, made_with: dict[str, Any], overwrite: bool) -> None:
-        self._folder, self._made_with, self._overwrite = folder, made_with, overwrite
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as failure:
-            raise _engine.os_error(folder, "cannot be created", failure) from failure
-        self._journal = JsonLines(folder / JOURNAL_NAME)
-        self._journal.go_on()
-        self._written: dict[str, dict[str, set[str]]] = {}
-        self._made: dict[str, dict[str, Any]] = {}
-        try:
-            self._read()
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Let others write to the folder."""
-        self._journal.close()
-
-    def _read(self) -> None:
-        for number, line in enumerate(self._journal.path.read_bytes().splitlines(), 1):
-            try:
-                values = json.loads(line)
-                if "begun" in values:
-                    self._begin(values["begun"], dict(values.get("files", {})))
-                else:
-                    self._made[values["film"]] = {**values, "files": list(values["files"])}
-            except (ValueError, KeyError, TypeError) as failure:
-                raise MalformedDataError(
-                    f"'{self._journal.path}', line {number}: not a list of masks: {failure}"
-                ) from failure
-
-    def _begin(self, name: str, digests: dict[str, str]) -> None:
-        self._made.pop(name, None)  # from here on its files are the new ones
-        written = self._written.setdefault(name, {})
-        for file, digest in digests.items():
-            if not Path(file).is_absolute() and ".." not in Path(file).parts:
-                written.setdefault(file, set()).add(digest)
-
-    def kept(self, name: str, path: Path, files: list[str]) -> dict[str, int] | None:
-        """Return the pixels of masks that need not be made, None for those that do.
-
-        Raises
-        ------
-        ArgumentError
-            If there are files that must not be replaced.
-        """
-        if self._overwrite:
-            return None
-        before, written = self._made.get(name), self._written.get(name, {})
-        known = dict.fromkeys([*written, *files, *(before["files"] if before else ())])
-        there = [file for file in known if (self._folder / file).exists()]
-        if before is not None and before["made with"] == self._made_with and before["of"] == _state(path):
-            if set(before["files"]) <= set(there):
-                pixels: dict[str, int] = before["pixels"]
-                return pixels
-        elif before is not None and there:
-            differs = _differences(before["made with"], self._made_with)
-            if before["of"] != _state(path):
-                differs.insert(0, "of another file, or an older one")
-            raise ArgumentError(
-                f"'{self._folder / there[0]}' was made {' and '.join(differs)}; choose another folder, or "
-                "replace it with overwrite (--overwrite)"
-            )
-        for file in there:
-            if _sha256(self._folder / file) not in written.get(file, ()):
-                raise ArgumentError(
-                    f"'{self._folder / file}' is there and not of an earlier run, or was changed since; move "
-                    "it away, or replace it with overwrite (--overwrite)"
-                )
-        return None
-
-    def write(self, name: str, path: Path, ready: Files) -> None:
-        """Write a film's files in place of those of earlier runs."""
-        earlier = set(self._written.get(name, {})) - set(ready.contents)
-        digests = {file: hashlib.sha256(content).hexdigest() for file, content in ready.contents.items()}
-        self._journal.line({"begun": name, "files": digests})
-        self._begin(name, digests)
-        for file in earlier:
-            with contextlib.suppress(OSError):
-                (self._folder / file).unlink()
-        ready.write(self._folder)
-        self._journal.line(
-            {
-                "film": name,
-                "of": _state(path),
-                "made with": self._made_with,
-                "files": list(ready.contents),
-                "pixels": ready.pixels,
-            }
-        )
-
-
-def _differences(before: Any, now: dict[str, Any]) -> list[str]:
-    """Return which options of an earlier run were others, with their values where these are short."""
-    if not isinstance(before, dict):
-        return ["with other options"]
-    told = []
-    for name in dict.fromkeys([*now, *before]):
-        old, new = before.get(name), now.get(name)
-        if old == new:
-            continue
-        values = f"{name} {old}, now {new}"
-        short = name != "weights" and len(values) <= _MOST_LETTERS
-        told.append(values if short else f"other {name}")
-    return [f"with {', '.join(told)}"] if told else []
-
-
-def _state(path: Path) -> list[Any]:
-    """Return what tells whether a file is still the same."""
-    try:
-        known = path.stat()
-    except OSError as failure:
-        raise _engine.os_error(path, "cannot be read", failure) from failure
-    return [path.name, known.st_size, known.st_mtime_ns]
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as failure:
-        raise _engine.os_error(path, "cannot be read", failure) from failure
-    return digest.hexdigest()

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit import _core, _engine
+from spinekit import _core
 from spinekit._core import ArgumentError
 from spinekit.measurement.reading import NOTE_NAME, ON_DETECTOR
 from spinekit.radiograph import Radiograph
@@ -84,15 +84,6 @@ class Files:
 
     contents: dict[str, bytes]
     pixels: dict[str, int]
-
-    def write(self, folder: Path) -> None:
-        """Write them, or raise a ResourceError."""
-        for name, content in self.contents.items():
-            try:
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            except OSError as failure:
-                raise _engine.os_error(folder / name, "cannot be written", failure) from failure
-            _engine.write_file(folder / name, content)
 
 
 def encoded(name: str, found: Segmented, form: Form) -> Files:

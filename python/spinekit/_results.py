@@ -1,0 +1,179 @@
+"""Folders that batches write results to: what is there, what it was made from, and with what."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spinekit import _engine
+from spinekit._core import ArgumentError, MalformedDataError
+from spinekit._journal import JsonLines
+
+#: Of an option that differs, before and now.
+_MOST_LETTERS = 60
+
+
+class ResultFolder:
+    """A folder of results and its journal; while it is open, no second run writes there.
+
+    Digests of an item's files are noted before the first one is written: what is not by these, whenever a
+    run was cut off, is somebody's own.
+
+    Parameters
+    ----------
+    folder : made if it is not there
+    journal_name : of the file in it that tells what was made
+    made_with : plain values; results of others are not kept
+    overwrite : whether everything is made again, and replaces what is there
+    """
+
+    def __init__(
+        self, folder: Path, journal_name: str, made_with: dict[str, Any], *, overwrite: bool
+    ) -> None:
+        self._folder, self._made_with, self._overwrite = folder, made_with, overwrite
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as failure:
+            raise _engine.os_error(folder, "cannot be created", failure) from failure
+        self._journal = JsonLines(folder / journal_name)
+        self._journal.go_on()
+        self._written: dict[str, dict[str, set[str]]] = {}
+        self._made: dict[str, dict[str, Any]] = {}
+        try:
+            self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let others write to the folder."""
+        self._journal.close()
+
+    def _read(self) -> None:
+        for number, line in enumerate(self._journal.path.read_bytes().splitlines(), 1):
+            try:
+                values = json.loads(line)
+                if "begun" in values:
+                    self._begin(values["begun"], dict(values.get("files", {})))
+                else:
+                    self._made[values["item"]] = {**values, "files": list(values["files"])}
+            except (ValueError, KeyError, TypeError) as failure:
+                raise MalformedDataError(
+                    f"'{self._journal.path}', line {number}: not a journal of results: {failure}"
+                ) from failure
+
+    def _begin(self, name: str, digests: dict[str, str]) -> None:
+        self._made.pop(name, None)  # from here on its files are the new ones
+        written = self._written.setdefault(name, {})
+        for file, digest in digests.items():
+            if not Path(file).is_absolute() and ".." not in Path(file).parts:
+                written.setdefault(file, set()).add(digest)
+
+    def kept(self, name: str, path: Path, files: list[str]) -> Any | None:
+        """Return the result of an item that need not be made again, None where it has to be made.
+
+        Parameters
+        ----------
+        name : of the item
+        path : that it is made from
+        files : some that it will have, below the folder
+
+        Raises
+        ------
+        ArgumentError
+            If there are files that must not be replaced.
+        """
+        if self._overwrite:
+            return None
+        before, written = self._made.get(name), self._written.get(name, {})
+        known = dict.fromkeys([*written, *files, *(before["files"] if before else ())])
+        there = [file for file in known if (self._folder / file).exists()]
+        if before is not None and before["made with"] == self._made_with and before["of"] == _state(path):
+            if set(before["files"]) <= set(there):
+                return before["result"]
+        elif before is not None and there:
+            differs = _differences(before["made with"], self._made_with)
+            if before["of"] != _state(path):
+                differs.insert(0, "of another file, or an older one")
+            raise ArgumentError(
+                f"'{self._folder / there[0]}' was made {' and '.join(differs)}; choose another folder, or "
+                "replace it with overwrite (--overwrite)"
+            )
+        for file in there:
+            if sha256_of(self._folder / file) not in written.get(file, ()):
+                raise ArgumentError(
+                    f"'{self._folder / file}' is there and not of an earlier run, or was changed since; move "
+                    "it away, or replace it with overwrite (--overwrite)"
+                )
+        return None
+
+    def write(self, name: str, path: Path, contents: Mapping[str, bytes], result: Any) -> None:
+        """Write an item's files in place of those of earlier runs.
+
+        Parameters
+        ----------
+        name : of the item
+        path : that it was made from
+        contents : of its files, by their paths below the folder
+        result : plain values that `kept` gives back; not None
+        """
+        earlier = set(self._written.get(name, {})) - set(contents)
+        digests = {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
+        self._journal.line({"begun": name, "files": digests})
+        self._begin(name, digests)
+        for file in earlier:
+            with contextlib.suppress(OSError):
+                (self._folder / file).unlink()
+        for file, content in contents.items():
+            try:
+                (self._folder / file).parent.mkdir(parents=True, exist_ok=True)
+            except OSError as failure:
+                raise _engine.os_error(self._folder / file, "cannot be written", failure) from failure
+            _engine.write_file(self._folder / file, content)
+        self._journal.line(
+            {
+                "item": name,
+                "of": _state(path),
+                "made with": self._made_with,
+                "files": list(contents),
+                "result": result,
+            }
+        )
+
+
+def _differences(before: Any, now: dict[str, Any]) -> list[str]:
+    """Return which options of an earlier run were others, with their values where these are short."""
+    if not isinstance(before, dict):
+        return ["with other options"]
+    told = []
+    for name in dict.fromkeys([*now, *before]):
+        old, new = before.get(name), now.get(name)
+        if old == new:
+            continue
+        values = f"{name} {old}, now {new}"
+        short = len(values) <= _MOST_LETTERS
+        told.append(values if short else f"other {name}")
+    return [f"with {', '.join(told)}"] if told else []
+
+
+def _state(path: Path) -> list[Any]:
+    """Return what tells whether a file is still the same."""
+    try:
+        known = path.stat()
+    except OSError as failure:
+        raise _engine.os_error(path, "cannot be read", failure) from failure
+    return [path.name, known.st_size, known.st_mtime_ns]
+
+
+def sha256_of(path: Path) -> str:
+    """Return the digest of a file."""
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as failure:
+        raise _engine.os_error(path, "cannot be read", failure) from failure
+    return digest.hexdigest()

@@ -1,0 +1,197 @@
+"""Damage in many scans: scans in, folders of pieces out, one scan after another."""
+
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spinekit import _core, _engine
+from spinekit._core import SpinekitError
+from spinekit._inputs import Kind, find_inputs
+from spinekit._progress import Progress
+from spinekit._results import ResultFolder
+from spinekit.damage.finding import find_damage, settings_of
+from spinekit.damage.model import ColorModel
+
+SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg")
+FORMATS = ("svg", "csv", "json", "geojson", "dxf", "overlay")
+
+_NOTE = "pieces.json"
+_FILES = {
+    "csv": "pieces.csv",
+    "json": _NOTE,
+    "geojson": "pieces.geojson",
+    "dxf": "pieces.dxf",
+    "overlay": "overlay.png",
+}
+
+
+def _without_ending(path: Path) -> Path:
+    return path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
+
+
+SCANS = Kind(
+    inputs="scans",
+    results="pieces",
+    expected="TIFF, PNG or JPEG",
+    maker="sk.find_damage_files",
+    journal_name="spinekit-damage.jsonl",
+    accepts=lambda path: path.suffix.lower() in SUFFIXES,
+    marks=(_NOTE,),
+    without_ending=_without_ending,
+)
+
+
+@dataclass(eq=False)
+class DamagedScans:
+    """What `find_damage_files` has written.
+
+    Attributes
+    ----------
+    folder : of everything
+    found : of each scan by its name, what was there already included: "pieces" their number, "area_px",
+        "area_mm2" (None where the scale is unknown), "notes"
+    kept : names of scans whose pieces were there
+    failures : why a scan has no pieces, by its name
+    names : of all scans, in order
+    seconds : wall time
+    """
+
+    folder: Path
+    found: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether every scan was searched; that one has no damage is no failure."""
+        return not self.failures
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "spinekit": _core.__version__,
+            "folder": str(self.folder),
+            "seconds": self.seconds,
+            "found": self.found,
+            "kept": list(self.kept),
+            "failures": dict(self.failures),
+        }
+
+    def __str__(self) -> str:
+        kept = f", {len(self.kept)} were there" if self.kept else ""
+        made = len(self.found) - len(self.kept)
+        lines = [
+            f"{made} of {len(self.names)} scans searched for '{self.folder}' in {self.seconds:.1f} s{kept}"
+        ]
+        for name, one in self.found.items():
+            size = f"{one['area_px']:,.0f} px"
+            if one["area_mm2"] is not None:
+                size += f", {one['area_mm2']:,.1f} mm2"
+            lines.append(f"  {name}: {one['pieces']:,} pieces, {size}")
+            lines += [f"    {note}" for note in one["notes"]]
+        if self.failures:
+            lines.append(f"{len(self.failures)} FAILED:")
+            lines += [f"  {name}: {problem}" for name, problem in self.failures.items()]
+        return "\n".join(lines)
+
+
+def find_damage_files(
+    source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    out: str | os.PathLike[str],
+    model: ColorModel | str | os.PathLike[str],
+    *,
+    formats: Sequence[str] = ("svg", "csv", "json", "overlay"),
+    mm_per_pixel: float | tuple[float, float] | None = None,
+    overwrite: bool = False,
+    progress: bool | None = None,
+    **options: Any,
+) -> DamagedScans:
+    """Find the damage of scans and write their pieces; the same call goes on where it was stopped.
+
+    Parameters
+    ----------
+    source : a scan, several, or folders of them: TIFF, PNG, JPEG
+    out : folder; made if it is not there. Each scan has a folder of its name in it
+    model : a `ColorModel`, or the file of one
+    formats : of
+
+        - "svg": ``piece-0001.svg``, ... to cut, and ``pieces.svg`` with all and their numbers
+        - "csv", "json", "geojson", "dxf": ``pieces.csv``, ...; see `DamagedPieces`
+        - "overlay": ``overlay.png``, the scan made smaller, with its pieces and their numbers
+    mm_per_pixel : of all scans, (x, y) or both; None for what the files say
+    overwrite : make everything again, and replace what is there
+    progress : whether bars are shown; None where somebody looks
+    options : of `find_damage`: boundary, numbering, min_area, ...
+
+    Returns
+    -------
+    scans : numbers, areas and failures by name, which is the scan's path in its folder without ending
+
+    Raises
+    ------
+    ArgumentError
+        If an option makes no sense, or there are no scans, or `out` holds scans itself.
+    ResourceError
+        If `out` cannot be written to, or another run is writing there.
+    SpinekitError
+        Of the model. What is wrong with a scan is named in `failures`, and the rest goes on.
+
+    Notes
+    -----
+    ``spinekit-damage.jsonl`` in `out` tells what was made from what. Scans whose pieces are there, of the
+    same file, model and options, are not searched again. Pieces of others, and files that are no longer what
+    a run wrote, as after correction by hand, are never replaced unless `overwrite`: that scan fails. Memory
+    is that of one scan's search, and its pieces.
+
+    Examples
+    --------
+    >>> done = sk.find_damage_files("scans/", "cut/", "model.json", boundary="brightness")  # doctest: +SKIP
+    """
+    started = time.perf_counter()
+    wanted = _checked_formats(formats)
+    if not isinstance(model, ColorModel):
+        model = ColorModel.load(model)
+    memory = {name: options.pop(name) for name in ("memory_limit", "workers") if name in options}
+    settings = settings_of(**options)
+    folder = _engine.path_of(out)
+    paths = [source] if isinstance(source, str | os.PathLike) else list(source)
+    scans = find_inputs([_engine.path_of(path) for path in paths], folder, SCANS)
+    scale = mm_per_pixel if mm_per_pixel is None else checked_scale(mm_per_pixel)
+    made_with = {
+        "model": model.to_dict(),
+        "settings": settings.to_dict(),
+        "mm_per_pixel": scale,
+        "formats": wanted,
+    }
+    done = DamagedScans(folder, names=list(scans))
+    with (
+        contextlib.closing(
+            ResultFolder(folder, SCANS.journal_name, made_with, overwrite=overwrite)
+        ) as results,
+        Progress(len(scans) if len(scans) > 1 else 0, progress, "scans") as bar,
+    ):
+        for name, path in scans.items():
+            try:
+                found = results.kept(name, path, _known_files(name, wanted))
+                if found is not None:
+                    done.kept.append(name)
+                else:
+                    pieces = find_damage(
+                        path, model, mm_per_pixel=scale, progress=progress, **options, **memory
+                    )
+                    found = _told(pieces)
+                    results.write(name, path, _contents(name, path, pieces, wanted), found)
+                done.found[name] = found
+            except SpinekitError as failure:
+                done.failures[name] = str(failure)
+            except Exception as failure:  # one scan must not take the others along
+                done.failures[name] = f"{type(failure).__name__}: {failure}"
+            bar.advance()
+    done.seconds = time.perf_counter() - started
+    return done

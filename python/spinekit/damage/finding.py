@@ -1,0 +1,260 @@
+"""From a scan to its damaged pieces."""
+
+import contextlib
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit import _core, _engine
+from spinekit._core import ArgumentError
+from spinekit._progress import Progress
+from spinekit.damage.model import ColorModel, damage_mask
+from spinekit.damage.piece import checked_scale
+from spinekit.damage.pieces import DamagedPieces
+from spinekit.damage.scans import Box, Image, Scan, checked_box, opened_scan, preview_step
+from spinekit.damage.settings import DamageSettings, bytes_of
+
+#: Pixels along the longer side of what lines are sought in.
+EDGES_SIDE = 2048
+
+#: Of the memory limit, what decoding a file and the pieces may have; rows and tables have the rest.
+_DECODING, _PIECES = 3 / 8, 1 / 2
+
+
+def find_damage(
+    scan: Image,
+    model: ColorModel,
+    *,
+    boundary: Literal["none", "brightness", "edges"] | Box = "none",
+    at_boundary: Literal["keep", "remove"] = "keep",
+    margin: int = 0,
+    kernel: int = 3,
+    join: bool = False,
+    morph_size: int = 9,
+    min_area: int = 50,
+    max_area: int | None = None,
+    numbering: Literal["grid", "row", "column", "simple"] = "grid",
+    grid: int = 500,
+    epsilon: float = 0.9,
+    scale: bool = True,
+    contours: bool = False,
+    mm_per_pixel: float | tuple[float, float] | None = None,
+    memory_limit: int | str = "128 MB",
+    workers: int | None = None,
+    progress: bool | None = None,
+) -> DamagedPieces:
+    """Find the damaged pieces of a scan of any size, and number them.
+
+    Parameters
+    ----------
+    scan : shape (rows, columns, 3) RGB or (rows, columns) grey, uint8 or uint16; or a TIFF, BigTIFF, PNG or
+        JPEG, which is read by rows
+    model : whose `damage` classes are sought
+    boundary : where the artwork is. Beyond it nothing is damage
+
+        - "none": everywhere; regions that touch the scan's border are left out
+        - "brightness": the box of the largest region whose Lab b is above Otsu's threshold, if it has 30 %
+          of the scan. Files are read three times
+        - "edges": the box of the longest straight lines, sought in a preview of at most 2048 pixels a side,
+          of which each pixel stands for several of the scan
+        - (x, y, width, height): given, in pixels of this scan
+
+        Where none is found, a note says so, and it is "none".
+    at_boundary : regions that touch the boundary: "keep" them, but for one that touches all four sides, which
+        is what surrounds the artwork; or "remove" them
+    margin : by which the boundary is drawn in on each side, pixels
+    kernel : of the opening, the diameter of an ellipse, pixels; at least 3
+    join : whether pieces near each other become one, by a closing with an ellipse of `morph_size`
+    morph_size : see `join`; at least 5
+    min_area, max_area : of pieces, pixels; None for no limit
+    numbering : order of the pieces: "grid", by cell (row, column), inside by (y // 50, x); "row", in bands of
+        cells by x; "column", by y; "simple", by (y, x). Places are centroids
+    grid : side of a cell, pixels
+    epsilon : of Ramer, Douglas and Peucker's simplification, pixels of this scan
+    scale : whether sizes are meant for 7216 x 5412 pixels (39,061,392, the specification's divisor): areas
+        grow with the scan's pixels, lengths with their root, whole numbers below, even kernels + 1. False:
+        pixels of this scan
+    contours : whether pieces keep every corner of their borders beside the simplified outline
+    mm_per_pixel : of the scan, (x, y) or both; None for what the file says
+    memory_limit : bytes, or "128 MB", that the work may take beside the process as it is. The result, which
+        is made of its last part, counts too
+    workers : threads; all cores by default
+    progress : whether a bar is shown; None where somebody looks
+
+    Returns
+    -------
+    pieces : by number, from 1
+
+    Raises
+    ------
+    ArgumentError
+        If an option or the model cannot be; the message tells what is expected.
+    UnsupportedError
+        If the file is of a kind that cannot be read by rows: interlaced PNG, progressive JPEG above the
+            limit, CMYK, float; the message tells the remedy.
+    MalformedDataError
+        If the file is cut off or damaged.
+    ResourceError
+        If the file cannot be read, or `memory_limit` does not suffice, as for a mask that is all noise.
+
+    Notes
+    -----
+    The mask is closed with a 3 x 3 ellipse, blurred (Gaussian, 7 x 7), taken where above 127, opened,
+    bounded, and cut into 8-connected regions, of which outer contours are traced; in strips, none of which
+    is kept. The result is the same for any number of workers and any limit. Ctrl-C stops it.
+
+    Examples
+    --------
+    >>> paper = np.full((400, 600, 3), (205, 190, 150), np.uint8)
+    >>> paper[100:140, 200:260] = 252
+    >>> model = ColorModel.fit(paper, background=[(210, 105, 40, 30)], foreground=[(0, 0, 600, 90)])
+    ... # doctest: +ELLIPSIS
+    >>> len(find_damage(paper, model))
+    1
+    """
+    started = time.perf_counter()
+    settings = DamageSettings(
+        boundary=boundary,
+        at_boundary=at_boundary,
+        margin=margin,
+        kernel=kernel,
+        join=join,
+        morph_size=morph_size,
+        min_area=min_area,
+        max_area=max_area,
+        numbering=numbering,
+        grid=grid,
+        epsilon=epsilon,
+        scale=scale,
+    )
+    if not isinstance(model, ColorModel):
+        raise ArgumentError(
+            f"model: {type(model).__name__}, expected a ColorModel; ColorModel.load reads files"
+        )
+    if not model.damage:
+        raise ArgumentError("model: none of its classes is damage; name those that are, by damage=")
+    limit = bytes_of(memory_limit)
+    executor = _engine.executor(_engine.worker_count(workers))
+    search = _Search(opened_scan(scan, executor, int(limit * _DECODING)), limit, executor, progress)
+    box, notes = search.boundary(settings)
+    found = search.pieces(model, settings, box, contours)
+    opened = search.scan
+    return DamagedPieces(
+        found,
+        width=opened.columns,
+        height=opened.rows,
+        source=opened.name,
+        mm_per_pixel=checked_scale(mm_per_pixel) if mm_per_pixel is not None else opened.mm_per_pixel,
+        boundary=box,
+        settings=settings.to_dict(),
+        notes=[*opened.notes, *notes],
+        seconds=time.perf_counter() - started,
+    )
+
+
+def settings_of(**options: Any) -> DamageSettings:
+    """Return settings of the options of `find_damage` that decide what is found.
+
+    Raises
+    ------
+    ArgumentError
+        If an option is unknown or cannot be.
+    """
+    try:
+        return DamageSettings(**options)
+    except TypeError as failure:
+        raise ArgumentError(f"find_damage: {failure}") from None
+
+
+class _Search:
+    """One scan and what looks through it, as often as needed."""
+
+    def __init__(self, scan: Scan, limit: int, executor: _core.Executor, progress: bool | None) -> None:
+        self.scan = scan
+        self._limit, self._executor, self._progress = limit, executor, progress
+
+    def boundary(self, settings: DamageSettings) -> tuple[Box | None, list[str]]:
+        """Return the artwork's box, if there is one, and what there is to say of it."""
+        mode, scan = settings.boundary, self.scan
+        if not isinstance(mode, str):
+            return checked_box(mode, scan, "boundary"), []
+        if mode == "none":
+            return None, []
+        found, notes = (self._by_brightness(), []) if mode == "brightness" else self._by_edges()
+        if found is None:
+            notes.append(f"no boundary found by {mode}: the whole scan was searched")
+        return found, notes
+
+    def pieces(
+        self, model: ColorModel, settings: DamageSettings, box: Box | None, contours: bool
+    ) -> list[_core.Piece]:
+        """Return the pieces inside a boundary."""
+        scan = self.scan
+        options = settings.options(scan.rows, scan.columns)
+        options.keep_contours = contours
+        options.memory_limit = int(self._limit * _PIECES)
+        if box is not None:
+            options.boundary = _drawn_in(box, settings.sizes(scan.rows, scan.columns)["margin"])
+            options.at_boundary = _core.AtBoundary[settings.at_boundary.upper()]
+        finder = _core.PieceFinder(scan.columns, scan.rows, options)
+        packed = np.empty((0, -(-scan.columns // 64)), np.uint64)
+
+        def find(strip: NDArray[Any], cancel: _core.CancelToken) -> None:
+            nonlocal packed
+            if len(packed) < len(strip):
+                packed = np.empty((len(strip), packed.shape[1]), np.uint64)
+            rows = packed[: len(strip)]
+            damage_mask(model, scan, self._executor, cancel).packed(strip, rows, self._executor, cancel)
+            finder.add_rows(rows)
+
+        self._pass("pieces", find)
+        return finder.finish()
+
+    def _by_brightness(self) -> Box | None:
+        finder = _core.ArtworkFinder(self.scan.columns, self.scan.rows, int(self._limit * _PIECES))
+        self._pass("brightness", lambda strip, cancel: finder.count(strip, self._executor, cancel))
+        self._pass("boundary", lambda strip, cancel: finder.add(strip, self._executor, cancel))
+        return finder.finish()
+
+    def _by_edges(self) -> tuple[Box | None, list[str]]:
+        scan = self.scan
+        step = preview_step(scan.rows, scan.columns, EDGES_SIDE)
+        found = _core.edges_boundary(scan.preview(EDGES_SIDE))
+        if found is None:
+            return None, []
+        x, y, width, height = (step * side for side in found)
+        seen = f"the boundary was sought in a preview, each pixel of which stands for {step} x {step}"
+        return (x, y, width, height), [seen] if step > 1 else []
+
+    def _pass(self, what: str, work: Callable[[NDArray[Any], _core.CancelToken], None]) -> None:
+        """Hand every strip to some work, from the top."""
+
+        def run(cancel: _core.CancelToken) -> None:
+            with contextlib.closing(self._strips()) as strips:
+                for strip in strips:
+                    work(strip, cancel)
+                    bar.advance(count=len(strip))
+
+        with Progress(self.scan.rows, self._progress, what, unit="row") as bar:
+            _engine.interruptible(run)
+
+    def _strips(self) -> Generator[NDArray[Any], None, None]:
+        """Yield strips; while one is worked on, the next is decoded, if there is a worker for that."""
+        strips = self.scan.strips(bounded=True)
+        if self._executor.workers == 1:
+            yield from (strip for _, strip in strips)
+            return
+        with ThreadPoolExecutor(1, "spinekit-rows") as decoder:
+            ahead = decoder.submit(next, strips, None)
+            while (found := ahead.result()) is not None:
+                ahead = decoder.submit(next, strips, None)
+                yield found[1]
+
+
+def _drawn_in(box: Box, margin: int) -> Box:
+    x, y, width, height = box
+    return x + margin, y + margin, max(0, width - 2 * margin), max(0, height - 2 * margin)
