@@ -1,0 +1,98 @@
+"""Pieces by rows: a table of numbers, CSV, and what is shown to people."""
+
+import csv
+import html
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spinekit.damage.piece import DamagedPiece
+from spinekit.damage.svg import drawing
+
+_SHOWN = 20
+_COLUMNS = [
+    ("number", np.int64),
+    ("area_px", np.float64),
+    ("area_mm2", np.float64),
+    ("pixels", np.int64),
+    ("centroid_x", np.float64),
+    ("centroid_y", np.float64),
+    ("x", np.int64),
+    ("y", np.int64),
+    ("width", np.int64),
+    ("height", np.int64),
+]
+_LENGTHS = ("centroid_x", "centroid_y", "x", "y", "width", "height")
+
+
+def table(pieces: Sequence[DamagedPiece], mm_per_pixel: tuple[float, float] | None) -> NDArray[Any]:
+    """Return a record for each piece; see `DamagedPieces.table`."""
+    unknown = math.nan
+    rows = [
+        (
+            piece.number,
+            piece.area,
+            unknown if piece.area_mm2 is None else piece.area_mm2,
+            -1 if piece.pixels is None else piece.pixels,
+            *piece.centroid,
+            *piece.box,
+        )
+        for piece in pieces
+    ]
+    if mm_per_pixel is None:
+        return np.array(rows, _COLUMNS)
+    made = np.zeros(len(rows), [*_COLUMNS, *((f"{name}_mm", np.float64) for name in _LENGTHS)])
+    plain = np.array(rows, _COLUMNS)
+    for name, _ in _COLUMNS:
+        made[name] = plain[name]
+    for k, name in enumerate(_LENGTHS):
+        # Centroids count from the centre of the first pixel, boxes from its corner.
+        corner = 0.5 if name.startswith("centroid") else 0.0
+        made[f"{name}_mm"] = (plain[name] + corner) * mm_per_pixel[k % 2]
+    return made
+
+
+def csv_text(rows: NDArray[Any]) -> str:
+    """Return what `table` gave as CSV; what is unknown stays empty."""
+    names = rows.dtype.names or ()
+    pixels, area = names.index("pixels"), names.index("area_mm2")
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(names)
+    for row in rows.tolist():
+        cells = list(row)
+        if math.isnan(cells[area]):
+            cells[area] = ""
+        if cells[pixels] < 0:
+            cells[pixels] = ""
+        writer.writerow(cells)
+    return text.getvalue()
+
+
+def html_table(pieces: Sequence[DamagedPiece]) -> str:
+    """Return the first pieces as a table of a page, each with its outline."""
+    known = bool(pieces) and pieces[0].area_mm2 is not None
+    titles = ["piece", "", "area, px", *(["area, mm²"] if known else []), "centroid", "width x height"]
+    rows = [
+        [
+            f"{piece.number}",
+            drawing(piece.outline, 40),
+            f"{piece.area:,.1f}",
+            *([f"{piece.area_mm2:,.4g}"] if known else []),
+            "{:.1f}, {:.1f}".format(*piece.centroid),
+            "{} x {}".format(*piece.box[2:]),
+        ]
+        for piece in pieces[:_SHOWN]
+    ]
+    top = "".join(f"<th style='text-align:right'>{html.escape(title)}</th>" for title in titles)
+    lines = (
+        "".join(f"<td style='text-align:right;padding:2px 8px'>{cell}</td>" for cell in row) for row in rows
+    )
+    body = "".join(f"<tr>{line}</tr>" for line in lines)
+    left = len(pieces) - _SHOWN
+    more = f"<p>and {left:,} more</p>" if left > 0 else ""
+    return f"<table><tr>{top}</tr>{body}</table>{more}"
