@@ -169,8 +169,7 @@ def test_lines_are_sought_in_a_preview_of_large_scans(model, monkeypatch):
     found = sk.find_damage(scan, model, boundary="edges")
     assert any("each pixel of which stands for 3 x 3" in note for note in found.notes)
     x, y, width, height = found.boundary
-    assert abs(x - 30) <= 6 and abs(y - 30) <= 6
-    assert abs(x + width - 310) <= 6 and abs(y + height - 230) <= 6
+    assert np.abs(np.subtract((x, y, x + width, y + height), (30, 30, 310, 230))).max() <= 6
 
 
 def test_the_scale_of_a_file_is_used(scan, model, tmp_path):

@@ -5,8 +5,8 @@ sprinkles and stains, 400 x 400, white) and ``paintings_cracks`` (close-ups with
 degrees). Writes ../results/damage_quality.json.
 
 - laid over: each cut-out on each painting, blended by its alpha; truth is alpha above one half. Boxes as a
-  user would mark them: two on damage, the largest squares that it holds (at most 12 pixels), either as they are
-  or two pixels larger on each side, over the soft edge; and nine of 40 x 40 where there is none. Of all
+  user would mark them: two on damage, the largest squares that it holds (at most 12 pixels), as they are or
+  two pixels larger on each side, over the soft edge; and nine of 40 x 40 where there is none. Of all
   pixels: precision and recall of the classification alone, and of the mask after cleaning as pieces have it
   (kernel 3, unscaled). Boundary error: mean distance in pixels between the borders of damage that was found
   and of the truth that it meets, both ways

@@ -41,7 +41,14 @@ from spinekit.audit import Audit, AuditRecord, verify
 from spinekit.bundling import Bundle, bundle
 from spinekit.comparison import Comparison, compare
 from spinekit.compression import compress, decompress
-from spinekit.damage import ColorModel, pick_boxes
+from spinekit.damage import (
+    ColorModel,
+    DamagedPieces,
+    DamagedScans,
+    find_damage,
+    find_damage_files,
+    pick_boxes,
+)
 from spinekit.info import info
 from spinekit.measurement import (
     Landmarks,
@@ -72,6 +79,8 @@ __all__ = [
     "CancelledError",
     "ColorModel",
     "Comparison",
+    "DamagedPieces",
+    "DamagedScans",
     "Frame",
     "Geometry",
     "Landmarks",
@@ -97,6 +106,8 @@ __all__ = [
     "compress",
     "decompress",
     "filters",
+    "find_damage",
+    "find_damage_files",
     "info",
     "measure",
     "measure_files",

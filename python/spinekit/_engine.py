@@ -5,8 +5,9 @@ import contextlib
 import errno
 import functools
 import os
+import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +18,9 @@ SOFTWARE = f"spinekit {_core.__version__}"
 
 #: How names of files end that are not whole yet.
 PART_SUFFIX = ".spinekit-part"
+
+#: From so many files on, one call for the whole disk is quicker than one for each.
+_MANY = 100
 
 _Result = TypeVar("_Result")
 
@@ -102,6 +106,36 @@ def write_file(path: Path, data: bytes) -> None:
             write_synced(part, data)
     except OSError as failure:
         raise os_error(path, "cannot be written", failure) from failure
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below a folder; none appears before all are on the disk.
+
+    Parameters
+    ----------
+    folder : that is there
+    files : contents by path below the folder
+    """
+    stage = folder / f".{os.getpid()}-{threading.get_ident()}{PART_SUFFIX}"
+    try:
+        stage.mkdir()
+        many = len(files) > _MANY
+        for place, data in enumerate(files.values()):
+            part = stage / str(place)
+            if many:
+                part.write_bytes(data)
+            else:
+                write_synced(part, data)
+        if many:
+            os.sync()
+        for parent in {(folder / name).parent for name in files}:
+            parent.mkdir(parents=True, exist_ok=True)
+        for place, name in enumerate(files):
+            (stage / str(place)).replace(folder / name)
+    except OSError as failure:
+        raise os_error(folder, "cannot be written to", failure) from failure
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
 
 
 def os_error(path: Path, action: str, failure: OSError) -> _core.ResourceError:

@@ -126,12 +126,7 @@ class ResultFolder:
         for file in earlier:
             with contextlib.suppress(OSError):
                 (self._folder / file).unlink()
-        for file, content in contents.items():
-            try:
-                (self._folder / file).parent.mkdir(parents=True, exist_ok=True)
-            except OSError as failure:
-                raise _engine.os_error(self._folder / file, "cannot be written", failure) from failure
-            _engine.write_file(self._folder / file, content)
+        _engine.write_files(self._folder, contents)
         self._journal.line(
             {
                 "item": name,

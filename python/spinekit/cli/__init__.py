@@ -9,20 +9,20 @@ import sys
 from collections.abc import Sequence
 
 import spinekit as sk
-from spinekit.cli import archives, films, general, segmenting, volumes
+from spinekit.cli import archives, damaging, films, general, segmenting, volumes
 from spinekit.cli.commands import FAILED, OK, USAGE, Commands
 
 __all__ = ["FAILED", "OK", "USAGE", "build_parser", "main"]
 
 _INTERRUPTED = 130
 #: Commands whose next run goes on where the last one was stopped.
-_GO_ON = ("compress", "decompress", "phantom", "segment")
+_GO_ON = ("compress", "decompress", "phantom", "segment", "damage")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     commands = Commands()
-    for group in (archives, volumes, films, segmenting, general):
+    for group in (archives, volumes, films, segmenting, damaging, general):
         group.add_commands(commands)
     return commands.parser
 

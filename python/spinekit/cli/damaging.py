@@ -6,7 +6,7 @@ from typing import Any
 
 import spinekit as sk
 from spinekit.cli.commands import Commands, finished, worker_options
-from spinekit.damage.batch import FORMATS
+from spinekit.damage.pieces import FORMATS
 from spinekit.damage.settings import AT_BOUNDARY, NUMBERINGS
 
 

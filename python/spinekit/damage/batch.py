@@ -15,17 +15,19 @@ from spinekit._progress import Progress
 from spinekit._results import ResultFolder
 from spinekit.damage.finding import find_damage, settings_of
 from spinekit.damage.model import ColorModel
+from spinekit.damage.piece import checked_scale
+from spinekit.damage.pieces import FORMATS, OVERLAY_NAME, check_formats
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg")
-FORMATS = ("svg", "csv", "json", "geojson", "dxf", "overlay")
 
-_NOTE = "pieces.json"
+#: Of every format a file that is there whatever was found.
 _FILES = {
+    "svg": "pieces.svg",
     "csv": "pieces.csv",
-    "json": _NOTE,
+    "json": "pieces.json",
     "geojson": "pieces.geojson",
     "dxf": "pieces.dxf",
-    "overlay": "overlay.png",
+    "overlay": OVERLAY_NAME,
 }
 
 
@@ -40,7 +42,7 @@ SCANS = Kind(
     maker="sk.find_damage_files",
     journal_name="spinekit-damage.jsonl",
     accepts=lambda path: path.suffix.lower() in SUFFIXES,
-    marks=(_NOTE,),
+    marks=(_FILES["svg"], _FILES["json"]),
     without_ending=_without_ending,
 )
 
@@ -154,7 +156,7 @@ def find_damage_files(
     >>> done = sk.find_damage_files("scans/", "cut/", "model.json", boundary="brightness")  # doctest: +SKIP
     """
     started = time.perf_counter()
-    wanted = _checked_formats(formats)
+    check_formats(formats)
     if not isinstance(model, ColorModel):
         model = ColorModel.load(model)
     memory = {name: options.pop(name) for name in ("memory_limit", "workers") if name in options}
@@ -166,8 +168,8 @@ def find_damage_files(
     made_with = {
         "model": model.to_dict(),
         "settings": settings.to_dict(),
-        "mm_per_pixel": scale,
-        "formats": wanted,
+        "mm_per_pixel": scale and list(scale),
+        "formats": [name for name in FORMATS if name in formats],
     }
     done = DamagedScans(folder, names=list(scans))
     with (
@@ -178,15 +180,23 @@ def find_damage_files(
     ):
         for name, path in scans.items():
             try:
-                found = results.kept(name, path, _known_files(name, wanted))
+                found = results.kept(name, path, [f"{name}/{_FILES[one]}" for one in formats])
                 if found is not None:
                     done.kept.append(name)
                 else:
                     pieces = find_damage(
                         path, model, mm_per_pixel=scale, progress=progress, **options, **memory
                     )
-                    found = _told(pieces)
-                    results.write(name, path, _contents(name, path, pieces, wanted), found)
+                    files = pieces.files(formats, path)
+                    found = {
+                        "pieces": len(pieces),
+                        "area_px": pieces.area,
+                        "area_mm2": pieces.area_mm2,
+                        "notes": list(pieces.notes),
+                    }
+                    results.write(
+                        name, path, {f"{name}/{file}": content for file, content in files.items()}, found
+                    )
                 done.found[name] = found
             except SpinekitError as failure:
                 done.failures[name] = str(failure)

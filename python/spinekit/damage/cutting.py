@@ -2,8 +2,6 @@
 
 import os
 import re
-import shutil
-import threading
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,9 +25,6 @@ _PIECE = re.compile(
     ).encode()
 )
 _MARK = re.compile(rb"<!-- spinekit [^ ]+, crc32 of the above ([0-9a-f]{8}) -->\n\Z")
-
-#: From here on, one call for the whole disk is quicker than one for each file.
-_MANY = 100
 
 
 @dataclass(frozen=True)
@@ -68,20 +63,29 @@ def numbers_text(numbers: tuple[int, ...], most: int = 12) -> str:
     return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
 
 
+def contents(pieces: Mapping[int, str], sheet: str) -> dict[str, bytes]:
+    """Return the files of pieces and their sheet by name, the sheet last.
+
+    Parameters
+    ----------
+    pieces : text of each file by number, ascending
+    sheet : text of the sheet
+    """
+    digits = max(4, len(str(max(pieces, default=0))))
+    files = {f"piece-{number:0{digits}d}.svg": text.encode() for number, text in pieces.items()}
+    mark = f"<!-- {_engine.SOFTWARE}, crc32 of the above {zlib.crc32(sheet.encode()):08x} -->\n"
+    return files | {SHEET: (sheet + mark).encode()}
+
+
 def write_folder(
-    folder: str | os.PathLike[str],
-    pieces: Mapping[int, str],
-    sheet: str,
-    left_out: tuple[int, ...],
-    overwrite: bool,
+    folder: str | os.PathLike[str], files: Mapping[str, bytes], left_out: tuple[int, ...], overwrite: bool
 ) -> SvgFiles:
     """Write the files of pieces and their sheet; all of them or, until each is on the disk, none.
 
     Parameters
     ----------
     folder : made where it is missing
-    pieces : text of each file by number, ascending
-    sheet : text of the sheet
+    files : as `contents` gives them
     left_out : numbers without a file
     overwrite : remove our files of an earlier run that are not among these
 
@@ -94,36 +98,31 @@ def write_folder(
         If a file cannot be written.
     """
     place = _engine.path_of(folder)
-    digits = max(4, len(str(max(pieces, default=0))))
-    texts = {f"piece-{number:0{digits}d}.svg": text.encode() for number, text in pieces.items()}
-    names = list(texts)
-    mark = f"<!-- {_engine.SOFTWARE}, crc32 of the above {zlib.crc32(sheet.encode()):08x} -->\n"
-    texts[SHEET] = (sheet + mark).encode()
     try:
         place.mkdir(parents=True, exist_ok=True)
-        stale = _stale(place, texts, overwrite)
-        _put(place, texts)
+        stale = _stale(place, files, overwrite)
+        _engine.write_files(place, files)
         for path in stale:
             path.unlink()
     except OSError as failure:
         raise _engine.os_error(place, "cannot be written", failure) from failure
-    files = tuple(place / name for name in names)
-    return SvgFiles(place, files, place / SHEET, left_out, tuple(stale))
+    pieces = tuple(place / name for name in files if name != SHEET)
+    return SvgFiles(place, pieces, place / SHEET, left_out, tuple(stale))
 
 
-def _stale(place: Path, texts: Mapping[str, bytes], overwrite: bool) -> list[Path]:
+def _stale(place: Path, files: Mapping[str, bytes], overwrite: bool) -> list[Path]:
     stale = []
     for name in sorted(os.listdir(place)):
         if name != SHEET and not _NAME.fullmatch(name):
             continue
         path = place / name
         ours = path.is_file() and _ours(path)
-        if name in texts and not ours:
+        if name in files and not ours:
             raise ArgumentError(
                 f"'{path}' is in the way: it was not written by spinekit, or changed since; move it away, or "
                 "choose another folder"
             )
-        if name not in texts and ours:
+        if name not in files and ours:
             stale.append(path)
     if stale and not overwrite:
         raise ArgumentError(
@@ -139,21 +138,3 @@ def _ours(path: Path) -> bool:
         return _PIECE.fullmatch(data) is not None
     mark = _MARK.search(data)
     return mark is not None and int(mark[1], 16) == zlib.crc32(data[: mark.start()])
-
-
-def _put(place: Path, texts: Mapping[str, bytes]) -> None:
-    stage = place / f".{os.getpid()}-{threading.get_ident()}{_engine.PART_SUFFIX}"
-    stage.mkdir()
-    try:
-        many = len(texts) > _MANY
-        for name, data in texts.items():
-            if many:
-                (stage / name).write_bytes(data)
-            else:
-                _engine.write_synced(stage / name, data)
-        if many:
-            os.sync()
-        for name in texts:
-            (stage / name).replace(place / name)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)

@@ -2,6 +2,7 @@
 
 import copy
 import html
+import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
@@ -15,11 +16,32 @@ from spinekit._core import ArgumentError, MalformedDataError
 from spinekit.annotations.reading import read_json
 from spinekit.damage import cutting, piece_files, piece_table, svg
 from spinekit.damage.cutting import SvgFiles
-from spinekit.damage.dxf import write_dxf
+from spinekit.damage.dxf import dxf_file
 from spinekit.damage.geojson import geojson_text
 from spinekit.damage.piece import DamagedPiece, FoundPiece, area_text, checked_scale
 
 Scale = float | tuple[float, float]
+
+FORMATS = ("svg", "csv", "json", "geojson", "dxf", "overlay")
+OVERLAY_NAME = "overlay.png"
+#: Of compression; pictures of scans gain little from more.
+_EFFORT = 3
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Raise an ArgumentError unless all are `FORMATS`."""
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown or isinstance(formats, str):
+        raise ArgumentError(f"formats: {unknown[0] if unknown else formats!r}, expected a list of "
+                            + ", ".join(FORMATS))  # fmt: skip
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    from PIL import Image  # noqa: PLC0415 - slow to import
+
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", compress_level=_EFFORT)
+    return buffer.getvalue()
 
 
 class DamagedPieces(Sequence[DamagedPiece]):
@@ -158,12 +180,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         contents. 20,000 pieces take seconds.
         """
         scaled = self._scaled(mm_per_pixel)
-        drawn, left_out = scaled._drawable()
-        sheet = svg.sheet_svg(
-            drawn, (self.width, self.height), scaled.mm_per_pixel, self.boundary, self._title()
-        )
-        texts = {piece.number: piece.svg() for piece in drawn}
-        return cutting.write_folder(folder, texts, sheet, left_out, overwrite)
+        return cutting.write_folder(folder, scaled._svg(), scaled._drawable()[1], overwrite)
 
     def to_dxf(self, path: str | os.PathLike[str], *, mm_per_pixel: Scale | None = None) -> None:
         """Write all outlines as one DXF file, AutoCAD 2010, for cutters and CAD.
@@ -188,8 +205,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         have y upwards: the origin is the lower left corner of the scan. In mm ($INSUNITS 4), or unitless in
         pixels (0) without a scale. Pieces with fewer than three points are left out.
         """
-        scaled = self._scaled(mm_per_pixel)
-        write_dxf(path, scaled._drawable()[0], (self.width, self.height), scaled.mm_per_pixel)
+        _engine.write_file(_engine.path_of(path), self._scaled(mm_per_pixel)._dxf())
 
     def to_geojson(self, path: str | os.PathLike[str], *, axes: Literal["image", "map"] = "image") -> None:
         """Write the pieces as a FeatureCollection of polygons.
@@ -220,15 +236,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         ----------
         Butler et al., The GeoJSON Format, 2016, RFC 7946.
         """
-        head = {
-            "source": self.source,
-            "width": self.width,
-            "height": self.height,
-            "mm_per_pixel": self.mm_per_pixel,
-            "boundary": self.boundary,
-        }
-        text = geojson_text(self, head, axes)
-        _engine.write_file(_engine.path_of(path), text.encode("utf-8", "replace"))
+        _engine.write_file(_engine.path_of(path), self._geojson(axes))
 
     def table(self) -> NDArray[Any]:
         """Return a record for each piece; ``pandas.DataFrame(pieces.table())`` takes it.
@@ -250,7 +258,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         ResourceError
             If the file cannot be written.
         """
-        _engine.write_file(_engine.path_of(path), piece_table.csv_text(self.table()).encode())
+        _engine.write_file(_engine.path_of(path), self._csv())
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write everything as JSON that `from_json` reads, a line for each piece.
@@ -260,8 +268,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         ResourceError
             If the file cannot be written.
         """
-        text = piece_files.json_text(self.to_dict())
-        _engine.write_file(_engine.path_of(path), text.encode("utf-8", "replace"))
+        _engine.write_file(_engine.path_of(path), self._json())
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> "DamagedPieces":
@@ -333,6 +340,55 @@ class DamagedPieces(Sequence[DamagedPiece]):
         from spinekit.damage.overlay import draw  # noqa: PLC0415 - draws with Pillow, slow to import
 
         return draw(self[:], scan, (self.width, self.height), side)
+
+    def files(self, formats: Sequence[str], scan: Any = None) -> dict[str, bytes]:
+        """Return the files that other functions write, by their names, to be kept elsewhere.
+
+        Parameters
+        ----------
+        formats : of "svg", "csv", "json", "geojson", "dxf", "overlay"
+        scan : for the overlay
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such format, or the scan is missing or another.
+        UnsupportedError
+            If ezdxf is wanted and not installed.
+        """
+        check_formats(formats)
+        if "overlay" in formats and scan is None:
+            raise ArgumentError("scan: missing; an overlay shows it")
+        makers = {"csv": self._csv, "json": self._json, "geojson": self._geojson, "dxf": self._dxf}
+        found = self._svg() if "svg" in formats else {}
+        found |= {f"pieces.{name}": make() for name, make in makers.items() if name in formats}
+        return found | ({OVERLAY_NAME: _png(self.overlay(scan))} if "overlay" in formats else {})
+
+    def _svg(self) -> dict[str, bytes]:
+        drawn, _ = self._drawable()
+        sheet = svg.sheet_svg(
+            drawn, (self.width, self.height), self.mm_per_pixel, self.boundary, self._title()
+        )
+        return cutting.contents({piece.number: piece.svg() for piece in drawn}, sheet)
+
+    def _dxf(self) -> bytes:
+        return dxf_file(self._drawable()[0], (self.width, self.height), self.mm_per_pixel)
+
+    def _geojson(self, axes: Literal["image", "map"] = "image") -> bytes:
+        head = {
+            "source": self.source,
+            "width": self.width,
+            "height": self.height,
+            "mm_per_pixel": self.mm_per_pixel,
+            "boundary": self.boundary,
+        }
+        return geojson_text(self, head, axes).encode("utf-8", "replace")
+
+    def _csv(self) -> bytes:
+        return piece_table.csv_text(self.table()).encode()
+
+    def _json(self) -> bytes:
+        return piece_files.json_text(self.to_dict()).encode("utf-8", "replace")
 
     def __eq__(self, other: object) -> bool:
         return self.to_dict() == other.to_dict() if isinstance(other, DamagedPieces) else NotImplemented

@@ -5,7 +5,7 @@ from spinekit.demo.markup import DASH, code, messages, size, table, text
 from spinekit.demo.networks import ENOUGH, NAME, PRESET, REPEATS, ROWS, SIZE, Beside, Networks, Timed
 from spinekit.measurement.landmarks import BONES
 from spinekit.measurement.reading import NOTE_NAME
-from spinekit.segmentation.finding import JOURNAL_NAME, OVERLAY_SUFFIX
+from spinekit.segmentation.finding import FILMS, OVERLAY_SUFFIX
 
 _VERSIONS = {
     "original": "The film itself",
@@ -86,7 +86,7 @@ def _written(networks: Networks) -> str:
         [f"{NAME}/{NOTE_NAME}", "Spacing, labels, and what made the masks; measuring reads it."],
         [f"{NAME}{OVERLAY_SUFFIX}", "This picture, to look through many films quickly."],
         [
-            JOURNAL_NAME,
+            FILMS.journal_name,
             "Of all films, what was made of what: the same call goes on where it was stopped, and replaces "
             "no mask that was corrected by hand.",
         ],
