@@ -393,3 +393,16 @@ def test_svg_of_a_piece_is_the_references(seed, density, scale):
 
 def test_the_version_that_wrote_is_told(pieces):
     assert pieces.to_dict()["spinekit"] == _core.__version__
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "geojson"])
+def test_contents_are_those_of_the_files(tmp_path, scaled, form):
+    getattr(scaled, f"to_{form}")(tmp_path / "written")
+    assert scaled.files(form) == {f"pieces.{form}": (tmp_path / "written").read_bytes()}
+
+
+def test_contents_of_svg_are_those_of_the_folder(tmp_path, scaled):
+    scaled.to_svg(tmp_path)
+    assert scaled.files("svg") == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ArgumentError, match="form: 'pdf', expected 'svg', 'dxf', 'geojson', 'csv' or 'json'"):
+        scaled.files("pdf")

@@ -68,20 +68,29 @@ def numbers_text(numbers: tuple[int, ...], most: int = 12) -> str:
     return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
 
 
+def contents(pieces: Mapping[int, str], sheet: str) -> dict[str, bytes]:
+    """Return files by name, the sheet last.
+
+    Parameters
+    ----------
+    pieces : text of each file by number, ascending
+    sheet : text of the sheet
+    """
+    digits = max(4, len(str(max(pieces, default=0))))
+    made = {f"piece-{number:0{digits}d}.svg": text.encode() for number, text in pieces.items()}
+    mark = f"<!-- {_engine.SOFTWARE}, crc32 of the above {zlib.crc32(sheet.encode()):08x} -->\n"
+    return made | {SHEET: (sheet + mark).encode()}
+
+
 def write_folder(
-    folder: str | os.PathLike[str],
-    pieces: Mapping[int, str],
-    sheet: str,
-    left_out: tuple[int, ...],
-    overwrite: bool,
+    folder: str | os.PathLike[str], texts: Mapping[str, bytes], left_out: tuple[int, ...], overwrite: bool
 ) -> SvgFiles:
     """Write the files of pieces and their sheet; all of them or, until each is on the disk, none.
 
     Parameters
     ----------
     folder : made where it is missing
-    pieces : text of each file by number, ascending
-    sheet : text of the sheet
+    texts : of `contents`
     left_out : numbers without a file
     overwrite : remove our files of an earlier run that are not among these
 
@@ -94,11 +103,6 @@ def write_folder(
         If a file cannot be written.
     """
     place = _engine.path_of(folder)
-    digits = max(4, len(str(max(pieces, default=0))))
-    texts = {f"piece-{number:0{digits}d}.svg": text.encode() for number, text in pieces.items()}
-    names = list(texts)
-    mark = f"<!-- {_engine.SOFTWARE}, crc32 of the above {zlib.crc32(sheet.encode()):08x} -->\n"
-    texts[SHEET] = (sheet + mark).encode()
     try:
         place.mkdir(parents=True, exist_ok=True)
         stale = _stale(place, texts, overwrite)
@@ -107,7 +111,7 @@ def write_folder(
             path.unlink()
     except OSError as failure:
         raise _engine.os_error(place, "cannot be written", failure) from failure
-    files = tuple(place / name for name in names)
+    files = tuple(place / name for name in texts if name != SHEET)
     return SvgFiles(place, files, place / SHEET, left_out, tuple(stale))
 
 
@@ -127,7 +131,7 @@ def _stale(place: Path, texts: Mapping[str, bytes], overwrite: bool) -> list[Pat
             stale.append(path)
     if stale and not overwrite:
         raise ArgumentError(
-            f"'{place}' holds {len(stale)} files of an earlier run that this one does not write, as "
+            f"'{place}' holds {len(stale)} of an earlier run's files that this one does not write, as "
             f"'{stale[0].name}'; choose another folder, or have them removed with overwrite=True"
         )
     return stale

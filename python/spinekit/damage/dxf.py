@@ -1,26 +1,20 @@
 """Outlines as DXF, by ezdxf, which is an extra."""
 
 import io
-import os
 from collections.abc import Sequence
 
-from spinekit import _engine
 from spinekit._core import UnsupportedError
 from spinekit.damage.piece import DamagedPiece
 from spinekit.damage.svg import number_size, text_size
 
 
-def write_dxf(
-    path: str | os.PathLike[str],
-    pieces: Sequence[DamagedPiece],
-    size: tuple[int, int],
-    mm_per_pixel: tuple[float, float] | None,
-) -> None:
-    """Write closed polylines on the layer PIECES and their numbers on NUMBERS.
+def dxf_bytes(
+    pieces: Sequence[DamagedPiece], size: tuple[int, int], mm_per_pixel: tuple[float, float] | None
+) -> bytes:
+    """Return a file with closed polylines on the layer PIECES and their numbers on NUMBERS.
 
     Parameters
     ----------
-    path : of the file
     pieces : with three points or more
     size : (width, height) of the scan, pixels
     mm_per_pixel : (x, y); None writes pixels
@@ -54,4 +48,4 @@ def write_dxf(
         text.set_placement(((x + 0.5) * sx, height - (y + 0.5) * sy), align=TextEntityAlignment.MIDDLE_CENTER)
     written = io.StringIO()
     document.write(written)
-    _engine.write_file(_engine.path_of(path), written.getvalue().encode(document.output_encoding))
+    return written.getvalue().encode(document.output_encoding)

@@ -15,7 +15,7 @@ from spinekit._core import ArgumentError, MalformedDataError
 from spinekit.annotations.reading import read_json
 from spinekit.damage import cutting, piece_files, piece_table, svg
 from spinekit.damage.cutting import SvgFiles
-from spinekit.damage.dxf import write_dxf
+from spinekit.damage.dxf import dxf_bytes
 from spinekit.damage.geojson import geojson_text
 from spinekit.damage.piece import DamagedPiece, FoundPiece, area_text, checked_scale
 
@@ -158,12 +158,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         contents. 20,000 pieces take seconds.
         """
         scaled = self._scaled(mm_per_pixel)
-        drawn, left_out = scaled._drawable()
-        sheet = svg.sheet_svg(
-            drawn, (self.width, self.height), scaled.mm_per_pixel, self.boundary, self._title()
-        )
-        texts = {piece.number: piece.svg() for piece in drawn}
-        return cutting.write_folder(folder, texts, sheet, left_out, overwrite)
+        return cutting.write_folder(folder, scaled.files("svg"), self._drawable()[1], overwrite)
 
     def to_dxf(self, path: str | os.PathLike[str], *, mm_per_pixel: Scale | None = None) -> None:
         """Write all outlines as one DXF file, AutoCAD 2010, for cutters and CAD.
@@ -188,8 +183,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         have y upwards: the origin is the lower left corner of the scan. In mm ($INSUNITS 4), or unitless in
         pixels (0) without a scale. Pieces with fewer than three points are left out.
         """
-        scaled = self._scaled(mm_per_pixel)
-        write_dxf(path, scaled._drawable()[0], (self.width, self.height), scaled.mm_per_pixel)
+        self._scaled(mm_per_pixel)._write(path, "dxf")
 
     def to_geojson(self, path: str | os.PathLike[str], *, axes: Literal["image", "map"] = "image") -> None:
         """Write the pieces as a FeatureCollection of polygons.
@@ -220,15 +214,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         ----------
         Butler et al., The GeoJSON Format, 2016, RFC 7946.
         """
-        head = {
-            "source": self.source,
-            "width": self.width,
-            "height": self.height,
-            "mm_per_pixel": self.mm_per_pixel,
-            "boundary": self.boundary,
-        }
-        text = geojson_text(self, head, axes)
-        _engine.write_file(_engine.path_of(path), text.encode("utf-8", "replace"))
+        _engine.write_file(_engine.path_of(path), self._geojson(axes))
 
     def table(self) -> NDArray[Any]:
         """Return a record for each piece; ``pandas.DataFrame(pieces.table())`` takes it.
@@ -250,7 +236,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         ResourceError
             If the file cannot be written.
         """
-        _engine.write_file(_engine.path_of(path), piece_table.csv_text(self.table()).encode())
+        self._write(path, "csv")
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write everything as JSON that `from_json` reads, a line for each piece.
@@ -260,8 +246,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         ResourceError
             If the file cannot be written.
         """
-        text = piece_files.json_text(self.to_dict())
-        _engine.write_file(_engine.path_of(path), text.encode("utf-8", "replace"))
+        self._write(path, "json")
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> "DamagedPieces":
@@ -293,16 +278,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values, outlines as lists."""
-        head = {
-            "source": self.source,
-            "width": self.width,
-            "height": self.height,
-            "mm_per_pixel": self.mm_per_pixel,
-            "boundary": self.boundary,
-            "settings": self.settings,
-            "notes": self.notes,
-            "seconds": self.seconds,
-        }
+        head = self._about() | {"settings": self.settings, "notes": self.notes, "seconds": self.seconds}
         return piece_files.written(head, self)
 
     @classmethod
@@ -310,6 +286,34 @@ class DamagedPieces(Sequence[DamagedPiece]):
         """Return the pieces that `to_dict` gave; see `from_json`."""
         arguments = piece_files.read(found)
         return cls(arguments.pop("found"), **arguments)
+
+    def files(self, form: Literal["svg", "dxf", "geojson", "csv", "json"]) -> dict[str, bytes]:
+        """Return what would be written, by name: ``pieces.csv`` and the like; of SVG, `to_svg`'s files.
+
+        Raises
+        ------
+        ArgumentError
+            If there is no such form.
+        UnsupportedError
+            If ezdxf is not installed.
+        """
+        if form == "svg":
+            drawn = self._drawable()[0]
+            texts = {piece.number: piece.svg() for piece in drawn}
+            title = f"Damaged pieces of {self._name()}"
+            sheet = svg.sheet_svg(drawn, self._size(), self.mm_per_pixel, self.boundary, title)
+            return cutting.contents(texts, sheet)
+        if form == "dxf":
+            made = dxf_bytes(self._drawable()[0], self._size(), self.mm_per_pixel)
+        elif form == "geojson":
+            made = self._geojson("image")
+        elif form == "csv":
+            made = piece_table.csv_text(self.table()).encode()
+        elif form == "json":
+            made = piece_files.json_text(self.to_dict()).encode("utf-8", "replace")
+        else:
+            raise ArgumentError(f"form: {form!r}, expected 'svg', 'dxf', 'geojson', 'csv' or 'json'")
+        return {f"pieces.{form}": made}
 
     def overlay(self, scan: Any, *, side: int = 2000) -> NDArray[np.uint8]:
         """Return the scan made small, with damage tinted and outlined, and its numbers.
@@ -332,7 +336,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         """
         from spinekit.damage.overlay import draw  # noqa: PLC0415 - draws with Pillow, slow to import
 
-        return draw(self[:], scan, (self.width, self.height), side)
+        return draw(self[:], scan, self._size(), side)
 
     def __eq__(self, other: object) -> bool:
         return self.to_dict() == other.to_dict() if isinstance(other, DamagedPieces) else NotImplemented
@@ -372,11 +376,26 @@ class DamagedPieces(Sequence[DamagedPiece]):
     def _name(self) -> str:
         return "a scan" if self.source is None else f"'{self.source}'"
 
-    def _title(self) -> str:
-        return f"Damaged pieces of {self._name()}"
+    def _size(self) -> tuple[int, int]:
+        return self.width, self.height
 
     def _scaled(self, mm_per_pixel: Scale | None) -> "DamagedPieces":
         return self if mm_per_pixel is None else self.with_scale(mm_per_pixel)
+
+    def _write(self, path: str | os.PathLike[str], form: Literal["dxf", "csv", "json"]) -> None:
+        _engine.write_file(_engine.path_of(path), self.files(form)[f"pieces.{form}"])
+
+    def _geojson(self, axes: Literal["image", "map"]) -> bytes:
+        return geojson_text(self, self._about(), axes).encode("utf-8", "replace")
+
+    def _about(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "width": self.width,
+            "height": self.height,
+            "mm_per_pixel": self.mm_per_pixel,
+            "boundary": self.boundary,
+        }
 
     def _drawable(self) -> tuple[list[DamagedPiece], tuple[int, ...]]:
         """Return the pieces with an area to cut, and the numbers of the others."""
