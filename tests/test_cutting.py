@@ -174,7 +174,8 @@ def test_writing_again_replaces_our_own_files(tmp_path, pieces):
 def test_files_of_an_earlier_run_are_not_mixed_with_ours(tmp_path, pieces):
     pieces.to_svg(tmp_path)
     before = folder_bytes(tmp_path)
-    with pytest.raises(ArgumentError, match=r"holds 1 of an earlier run's files .* as 'piece-0005\.svg'; .*overwrite=True"):
+    message = r"holds 1 of an earlier run's files .* as 'piece-0005\.svg'; .*overwrite=True"
+    with pytest.raises(ArgumentError, match=message):
         fewer().to_svg(tmp_path)
     assert folder_bytes(tmp_path) == before
     written = fewer().to_svg(tmp_path, overwrite=True)
