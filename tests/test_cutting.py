@@ -230,7 +230,7 @@ def test_a_full_disk_leaves_the_folder_as_it_was(tmp_path, pieces, monkeypatch):
         write(path, data)
 
     monkeypatch.setattr(_engine, "write_synced", full)
-    with pytest.raises(ResourceError, match=r"cannot be written: No space left.*free some space"):
+    with pytest.raises(ResourceError, match=r"cannot be written to: No space left.*free some space"):
         pieces.to_svg(tmp_path, mm_per_pixel=0.1)
     assert folder_bytes(tmp_path) == before
 

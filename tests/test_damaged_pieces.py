@@ -393,3 +393,19 @@ def test_svg_of_a_piece_is_the_references(seed, density, scale):
 
 def test_the_version_that_wrote_is_told(pieces):
     assert pieces.to_dict()["spinekit"] == _core.__version__
+
+
+def test_files_hold_what_is_written(tmp_path, scaled):
+    pytest.importorskip("ezdxf")
+    forms = ("csv", "json", "geojson", "dxf")
+    found = scaled.files([*forms, "svg"])
+    for form in ("csv", "json", "geojson"):
+        getattr(scaled, f"to_{form}")(tmp_path / "written")
+        assert found.pop(f"pieces.{form}") == (tmp_path / "written").read_bytes()
+    assert b"LWPOLYLINE" in found.pop("pieces.dxf")
+    scaled.to_svg(tmp_path / "svg")
+    assert found == {path.name: path.read_bytes() for path in (tmp_path / "svg").iterdir()}
+    with pytest.raises(ArgumentError, match="formats: pdf, expected a list of svg, csv"):
+        scaled.files(["svg", "pdf"])
+    with pytest.raises(ArgumentError, match="scan: missing"):
+        scaled.files(["overlay"])
