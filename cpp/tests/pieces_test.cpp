@@ -10,9 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "classify/ellipse.h"
 #include "classify/runs.h"
-#include "classify/simplifying.h"
 #include "classify/tracing.h"
 #include "spinekit/error.h"
 
@@ -102,14 +100,6 @@ TEST_CASE("packing takes every byte but 0 as damage, and no bits beyond the widt
   pack_mask_row(bytes.data(), 70, words.data());
   CHECK(words[0] == ((std::uint64_t{1} << 63) | (1U << 9) | 1U));
   CHECK(words[1] == std::uint64_t{1} << 5);
-}
-
-TEST_CASE("ellipses are drawn as OpenCV documents them") {
-  // Half widths of the rows from the middle outwards: getStructuringElement for 3, 5 and 7.
-  CHECK(classify::ellipse_half_widths(1) == std::vector<std::int64_t>{0});
-  CHECK(classify::ellipse_half_widths(3) == std::vector<std::int64_t>{1, 0});
-  CHECK(classify::ellipse_half_widths(5) == std::vector<std::int64_t>{2, 2, 0});
-  CHECK(classify::ellipse_half_widths(7) == std::vector<std::int64_t>{3, 3, 2, 0});
 }
 
 TEST_CASE("closing fills a gap, opening takes a line away, and borders do neither") {
@@ -340,19 +330,6 @@ TEST_CASE("borders are the same from a picture and from a search") {
   }
 }
 
-TEST_CASE("holes are filled only where nothing can open them any more") {
-  // Three gaps: one closed, one open to the right of the row below, one to the rows to come.
-  std::vector<Run> runs{{0, 0, 9}, {1, 0, 2}, {1, 3, 5}, {1, 7, 9},
-                        {2, 0, 6}, {3, 0, 2}, {3, 4, 6}};
-  classify::fill_holes(runs);
-  REQUIRE(runs.size() == 6);
-  CHECK(runs[1].first == 0);
-  CHECK(runs[1].end == 5);
-  CHECK(runs[2].first == 7);
-  CHECK(runs[4].end == 2);
-  CHECK(runs[5].first == 4);
-}
-
 TEST_CASE("a sieve keeps little more than its outline, and has its corners for a contour") {
   Picture sieve;
   for (int y = 0; y < 2001; ++y) {
@@ -368,37 +345,6 @@ TEST_CASE("a sieve keeps little more than its outline, and has its corners for a
   CHECK(pieces[0].contour == Points{{0, 0}, {0, 2000}, {2000, 2000}, {2000, 0}});
   CHECK(pieces[0].area == 4'000'000);
   CHECK(pieces[0].pixels == 2001 * 2001 - 1000 * 1000);
-}
-
-TEST_CASE("simplifying keeps corners and spikes, and drops what is within the tolerance") {
-  CHECK(classify::simplified({{5, 5}}, 0.9) == Points{{5, 5}});
-  // Steps of one pixel are 0.71 from the slope at most.
-  Points stairs{{0, 0}};
-  for (int k = 0; k < 20; ++k) {
-    stairs.push_back({k, k + 1});
-    stairs.push_back({k + 1, k + 1});
-  }
-  CHECK(classify::simplified(stairs, 0.9).size() == 2);
-  CHECK(classify::simplified(stairs, 0.5).size() > 20);
-  // The tip of a spike lies on the line through the two ends of its stretch, but not between them.
-  const Points spike{{0, 0}, {0, 10}, {10, 10}, {10, 5}, {30, 5}, {10, 5}, {10, 0}};
-  const Points kept = classify::simplified(spike, 0.9);
-  CHECK(std::find(kept.begin(), kept.end(), PixelPoint{30, 5}) != kept.end());
-}
-
-TEST_CASE("sizes scale by pixels and their root") {
-  const PieceSizes large = scaled({}, 18868, 14151);  // 267,001,068 px: 6.8354 and 2.6145
-  CHECK(large.min_area == 341);
-  CHECK(large.max_area == 0);
-  CHECK(large.kernel == 7);
-  CHECK(large.join == 23);
-  CHECK(large.cell == 1307);
-  const PieceSizes small = scaled({.max_area = 10}, 100, 100);
-  CHECK(small.min_area == 0);
-  CHECK(small.max_area == 1);
-  CHECK(small.kernel == 3);
-  CHECK(small.join == 5);
-  CHECK(small.cell == 8);
 }
 
 TEST_CASE("more than the memory limit is an error that names the remedy") {

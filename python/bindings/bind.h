@@ -16,5 +16,6 @@ void bind_filters(pybind11::module_& module);
 void bind_scan(pybind11::module_& module);
 void bind_colour(pybind11::module_& module);
 void bind_pieces(pybind11::module_& module);
+void bind_artwork(pybind11::module_& module);
 
 }  // namespace spinekit::bindings

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "bind.h"
+#include "pictures.h"
 #include "spinekit/colour.h"
 #include "spinekit/error.h"
 #include "spinekit/pieces.h"
@@ -9,9 +10,6 @@
 namespace py = pybind11;
 
 namespace spinekit::bindings {
-namespace {
-
-using Doubles = py::array_t<double, py::array::c_style>;
 
 ColourFormat format_of(int bits, bool colour) {
   if (bits != 8 && bits != 16)
@@ -20,8 +18,7 @@ ColourFormat format_of(int bits, bool colour) {
   return colour ? ColourFormat::kRgb16 : ColourFormat::kGrey16;
 }
 
-// Rows may lie apart, pixels of a row may not.
-PictureView view_of(const py::array& picture) {
+PictureView picture_view(const py::array& picture) {
   const bool colour = picture.ndim() == 3;
   const bool wide = py::isinstance<py::array_t<std::uint16_t>>(picture);
   if ((!wide && !py::isinstance<py::array_t<std::uint8_t>>(picture)) ||
@@ -41,6 +38,10 @@ PictureView view_of(const py::array& picture) {
   }
   return view;
 }
+
+namespace {
+
+using Doubles = py::array_t<double, py::array::c_style>;
 
 bool is_block(const py::array& out, std::int64_t rows, std::int64_t columns) {
   return out.ndim() == 2 && out.shape(0) == rows && out.shape(1) == columns &&
@@ -109,7 +110,7 @@ void add_picture(Class& bound, void (*classify)(const PictureView&, const Classi
       "picture",
       [classify](const Classifier& self, const py::array& picture, py::array& out,
                  Executor& executor, const CancelToken& cancel) {
-        const PictureView view = view_of(picture);
+        const PictureView view = picture_view(picture);
         std::uint8_t* const place = place_for(view, out);
         const py::gil_scoped_release release;
         classify(view, self, place, executor, cancel);
@@ -148,7 +149,7 @@ void bind_colour(py::module_& module) {
       "packed",
       [](const DamageMask& self, const py::array& picture, py::array& out, Executor& executor,
          const CancelToken& cancel) {
-        const PictureView view = view_of(picture);
+        const PictureView view = picture_view(picture);
         std::uint64_t* const place = packed_place_for(view, out);
         const py::gil_scoped_release release;
         mask_picture(view, self, place, executor, cancel);
@@ -159,7 +160,7 @@ void bind_colour(py::module_& module) {
   module.def(
       "colour_features",
       [](const py::array& picture, Executor& executor, const CancelToken& cancel) {
-        const PictureView view = view_of(picture);
+        const PictureView view = picture_view(picture);
         Doubles out({view.rows, view.columns, std::int64_t{kColourFeatures}});
         double* const place = out.mutable_data();
         const py::gil_scoped_release release;
@@ -172,7 +173,7 @@ void bind_colour(py::module_& module) {
       "colour_distances",
       [](const py::array& picture, const ColourModel& model, Executor& executor,
          const CancelToken& cancel) {
-        const PictureView view = view_of(picture);
+        const PictureView view = picture_view(picture);
         Doubles out({view.rows, view.columns, std::int64_t{model.classes()}});
         double* const place = out.mutable_data();
         const py::gil_scoped_release release;
@@ -185,7 +186,7 @@ void bind_colour(py::module_& module) {
       "colour_confidence",
       [](const py::array& picture, const ColourModel& model, Executor& executor,
          const CancelToken& cancel) {
-        const PictureView view = view_of(picture);
+        const PictureView view = picture_view(picture);
         py::array_t<float> out({view.rows, view.columns});
         float* const place = out.mutable_data();
         const py::gil_scoped_release release;

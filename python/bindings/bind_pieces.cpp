@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bind.h"
+#include "pictures.h"
 #include "spinekit/error.h"
 #include "spinekit/pieces.h"
 
@@ -106,17 +107,10 @@ py::array cleaned_mask(const py::array& mask, const CleaningOptions& options) {
   return out.attr("view")("bool");
 }
 
-using Box = std::tuple<std::int64_t, std::int64_t, std::int64_t, std::int64_t>;
-
 std::optional<PieceBox> box_of(const std::optional<Box>& box) {
   if (!box) return std::nullopt;
   const auto& [x, y, width, height] = *box;
   return PieceBox{x, y, width, height};
-}
-
-std::optional<Box> tuple_of(const std::optional<PieceBox>& box) {
-  if (!box) return std::nullopt;
-  return Box{box->x, box->y, box->width, box->height};
 }
 
 }  // namespace

@@ -16,4 +16,5 @@ PYBIND11_MODULE(_core, module) {
   spinekit::bindings::bind_scan(module);
   spinekit::bindings::bind_colour(module);
   spinekit::bindings::bind_pieces(module);
+  spinekit::bindings::bind_artwork(module);
 }

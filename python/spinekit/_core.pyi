@@ -968,6 +968,36 @@ class PieceFinder:
     @property
     def rows(self) -> int: ...
 
+class ArtworkFinder:
+    """
+    Rows of a scan in, twice; the artwork's box out.
+    """
+    def __init__(
+        self,
+        width: typing.SupportsInt | typing.SupportsIndex,
+        height: typing.SupportsInt | typing.SupportsIndex,
+        memory_limit: typing.SupportsInt | typing.SupportsIndex = 134217728,
+    ) -> None: ...
+    def add(self, picture: numpy.ndarray, executor: Executor, cancel: CancelToken) -> None:
+        """
+        The next rows of the second pass.
+        """
+    def count(self, picture: numpy.ndarray, executor: Executor, cancel: CancelToken) -> None:
+        """
+        The next rows of the first pass.
+        """
+    def finish(self) -> tuple[int, int, int, int] | None:
+        """
+        (x, y, width, height), or None where nothing is large enough; once.
+        """
+    @property
+    def peak_memory(self) -> int: ...
+    @property
+    def threshold(self) -> int | None:
+        """
+        The b of Lab above which pixels are paper, once all are counted.
+        """
+
 def arrange(frames: collections.abc.Sequence[FrameHeader]) -> tuple[list[int], SliceGeometry]:
     """
     Numbers of the frames in slice order, and their geometry.
@@ -1031,6 +1061,11 @@ def dicom_versions() -> list[tuple[str, str]]:
 def differences(a: numpy.ndarray, b: numpy.ndarray) -> Differences:
     """
     Differences b - a of two integer arrays of one shape and dtype.
+    """
+
+def edges_boundary(preview: numpy.ndarray) -> tuple[int, int, int, int] | None:
+    """
+    The box of the straight edges of an RGB preview of 8 bits, or None.
     """
 
 def encode_j2k(

@@ -1,8 +1,11 @@
 // Rows of packed pixels as the stages of cleaning hand them on.
 #pragma once
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "spinekit/pieces.h"
@@ -27,6 +30,20 @@ constexpr Word tail_mask(std::int64_t width) {
   return width % kWordBits == 0 ? kAllOnes : (Word{1} << (width % kWordBits)) - 1;
 }
 
+// Erosion is dilation of what is not set: nothing comes in from beyond the image either way.
+enum class Morphology { kDilate, kErode };
+
+constexpr Word flip_of(Morphology kind) { return kind == Morphology::kErode ? kAllOnes : 0; }
+
+// Of rows of block_words(width); bits beyond the width come out as 0.
+inline void flip_row(const Word* row, Word flip, std::int64_t width, Word* out) {
+  const std::int64_t words = block_words(width);
+  for (std::int64_t k = 0; k < words; ++k) out[k] = row[k] ^ flip;
+  const std::int64_t last = mask_words(width) - 1;
+  out[last] &= tail_mask(width);
+  std::fill(out + last + 1, out + words, Word{0});
+}
+
 // A row with one more word on either side, which belong to nobody's pixels.
 class GuardedRow {
  public:
@@ -47,6 +64,16 @@ class RowStage {
 
   virtual void add(const Word* row) = 0;
   [[nodiscard]] virtual std::int64_t memory() const = 0;
+};
+
+class SinkStage : public RowStage {
+ public:
+  explicit SinkStage(std::function<void(const Word* row)> sink) : sink_(std::move(sink)) {}
+  void add(const Word* row) override { sink_(row); }
+  [[nodiscard]] std::int64_t memory() const override { return 0; }
+
+ private:
+  std::function<void(const Word* row)> sink_;
 };
 
 }  // namespace spinekit::classify

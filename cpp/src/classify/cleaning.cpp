@@ -17,18 +17,9 @@ using classify::block_words;
 using classify::EllipseStage;
 using classify::Morphology;
 using classify::RowStage;
+using classify::SinkStage;
 using classify::SmoothingStage;
 using classify::Word;
-
-class LastStage : public RowStage {
- public:
-  explicit LastStage(MaskCleaner::RowSink sink) : sink_(std::move(sink)) {}
-  void add(const Word* row) override { sink_(row); }
-  [[nodiscard]] std::int64_t memory() const override { return 0; }
-
- private:
-  MaskCleaner::RowSink sink_;
-};
 
 void check_kernel(std::int64_t size, const char* name) {
   if (size == 0 || (size > 0 && size <= kLargestKernel && size % 2 == 1)) return;
@@ -79,7 +70,7 @@ MaskCleaner::MaskCleaner(std::int64_t width, std::int64_t height, const Cleaning
   state_->height = height;
   state_->row.resize(static_cast<std::size_t>(block_words(width)));
   auto& stages = state_->stages;
-  stages.push_back(std::make_unique<LastStage>(std::move(sink)));
+  stages.push_back(std::make_unique<SinkStage>(std::move(sink)));
   const auto ellipse = [&](std::int64_t size, Morphology kind) {
     if (size <= 1) return;
     stages.push_back(std::make_unique<EllipseStage>(width, height, size, kind, *stages.back()));

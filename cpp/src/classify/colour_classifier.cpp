@@ -54,21 +54,13 @@ FloatModel::FloatModel(const ColourModel& model)
 
 namespace {
 
-constexpr std::int64_t kColours = std::int64_t{1} << 24;
-constexpr std::int64_t kSlab = 65536;
-
-// Labels of all colours that share a blue; a colour's index is red + 256 green + 65536 blue, as its
-// bytes lie in memory.
+// Labels of all colours that share a blue.
 class Slab {
  public:
   void fill(const ExactModel& model, int blue) {
     const auto& decide = colour_kernels().decide;
     for (std::int64_t start = 0; start < kSlab; start += FeatureBlocks::kMostPixels) {
-      for (std::int64_t k = 0; k < FeatureBlocks::kMostPixels; ++k) {
-        rgb_[3 * k] = static_cast<std::uint8_t>(start + k);
-        rgb_[3 * k + 1] = static_cast<std::uint8_t>((start + k) >> 8);
-        rgb_[3 * k + 2] = static_cast<std::uint8_t>(blue);
-      }
+      colours_from(blue * kSlab + start, FeatureBlocks::kMostPixels, rgb_.data());
       features_.convert(rgb_.data(), FeatureBlocks::kMostPixels);
       for (std::int64_t k = 0; k < FeatureBlocks::kMostPixels; k += kColourBlock) {
         features_.block(k, planes_);
@@ -122,10 +114,6 @@ void unpack(const std::uint64_t* bits, std::int64_t count, std::uint8_t* bytes) 
     std::memcpy(bytes + k, &each, sizeof each);
   }
   for (; k < count; ++k) bytes[k] = static_cast<std::uint8_t>(bits[k / 64] >> (k % 64) & 1U);
-}
-
-std::uint32_t colour_index(const std::uint8_t* rgb) {
-  return rgb[0] | std::uint32_t{rgb[1]} << 8 | std::uint32_t{rgb[2]} << 16;
 }
 
 // Labels of 16-bit RGB: by float32, and by the definition where that does not settle it.
@@ -242,18 +230,6 @@ struct DamageMask::State {
   std::vector<std::uint8_t> table;       // by value, for grey
   WideLabels wide;
 
-  void look_up_rgb8(const std::uint8_t* rgb, std::int64_t count, std::uint64_t* out) const {
-    // The kernel reads a byte beyond its words, which the row may not have.
-    const std::int64_t words = (count - 1) / 64;
-    colour_kernels().look_up(rgb, words, bits.data(), out);
-    std::uint64_t last = 0;
-    for (std::int64_t k = 64 * words; k < count; ++k) {
-      const std::uint32_t index = colour_index(rgb + 3 * k);
-      last |= std::uint64_t{bits[index >> 5] >> (index & 31U) & 1U} << (k % 64);
-    }
-    out[words] = last;
-  }
-
   // Up to a block.
   void look_up(const void* row, std::int64_t count, std::uint8_t* out) const {
     if (format == ColourFormat::kRgb16) {
@@ -306,7 +282,8 @@ ColourFormat DamageMask::format() const { return state_->format; }
 void DamageMask::mask_row(const void* row, std::int64_t count, std::uint64_t* bits) const {
   if (count <= 0) return;
   if (state_->format == ColourFormat::kRgb8) {
-    return state_->look_up_rgb8(static_cast<const std::uint8_t*>(row), count, bits);
+    const auto* const rgb = static_cast<const std::uint8_t*>(row);
+    return look_up_row(rgb, count, state_->bits.data(), bits);
   }
   const auto* const bytes = static_cast<const std::byte*>(row);
   for (std::int64_t k = 0; k < count; k += kColourBlock) {

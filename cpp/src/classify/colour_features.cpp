@@ -41,6 +41,14 @@ ColourVector features_of(std::uint16_t red, std::uint16_t green, std::uint16_t b
           200 * (fy - lab_curve(z)) + 128, most > 0 ? 255.0 * (most - least) / most : 0.0};
 }
 
+void colours_from(std::int64_t first, std::int64_t count, std::uint8_t* rgb) {
+  for (std::int64_t k = 0; k < count; ++k) {
+    rgb[3 * k] = static_cast<std::uint8_t>(first + k);
+    rgb[3 * k + 1] = static_cast<std::uint8_t>((first + k) >> 8);
+    rgb[3 * k + 2] = static_cast<std::uint8_t>((first + k) >> 16);
+  }
+}
+
 void FeatureBlocks::convert(const std::uint8_t* rgb, std::int64_t count) {
   count_ = count;
   radiograph::with_opencv("Lab and HSV", [&] {

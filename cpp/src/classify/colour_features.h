@@ -19,6 +19,12 @@ const LinearLight& linear_light();
 
 ColourVector features_of(std::uint16_t red, std::uint16_t green, std::uint16_t blue);
 
+inline constexpr std::int64_t kColours = std::int64_t{1} << 24;
+inline constexpr std::int64_t kSlab = kColours / 256;  // those that share a blue
+
+// All colours from an index on, in the order of colour_index.
+void colours_from(std::int64_t first, std::int64_t count, std::uint8_t* rgb);
+
 // Makes features of pixels of 8 bits, a block at a time. Each is one thread's.
 class FeatureBlocks {
  public:

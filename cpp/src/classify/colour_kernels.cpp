@@ -23,4 +23,17 @@ const std::vector<std::pair<std::string, ColourKernels>>& all_colour_kernels() {
 
 const ColourKernels& colour_kernels() { return all_colour_kernels().back().second; }
 
+void look_up_row(const std::uint8_t* rgb, std::int64_t count, const std::uint32_t* table,
+                 std::uint64_t* bits) {
+  // The kernel reads a byte beyond its words, which the row may not have.
+  const std::int64_t words = (count - 1) / 64;
+  colour_kernels().look_up(rgb, words, table, bits);
+  std::uint64_t last = 0;
+  for (std::int64_t k = 64 * words; k < count; ++k) {
+    const std::uint32_t index = colour_index(rgb + 3 * k);
+    last |= std::uint64_t{table[index >> 5] >> (index & 31U) & 1U} << (k % 64);
+  }
+  bits[words] = last;
+}
+
 }  // namespace spinekit::classify

@@ -87,10 +87,19 @@ struct ColourKernels {
                   std::uint64_t* bits);
 };
 
+// Where a colour stands in tables of 2^24: red + 256 green + 65536 blue, as its bytes lie in memory.
+inline std::uint32_t colour_index(const std::uint8_t* rgb) {
+  return rgb[0] | std::uint32_t{rgb[1]} << 8 | std::uint32_t{rgb[2]} << 16;
+}
+
 // Those that this machine runs, by the name of their instruction set, best last.
 const std::vector<std::pair<std::string, ColourKernels>>& all_colour_kernels();
 
 // The best of them.
 const ColourKernels& colour_kernels();
+
+// Bits of a row of pixels from a table of 2^24 bits; what is left of the last word is 0.
+void look_up_row(const std::uint8_t* rgb, std::int64_t count, const std::uint32_t* table,
+                 std::uint64_t* bits);
 
 }  // namespace spinekit::classify

@@ -26,7 +26,7 @@ EllipseStage::EllipseStage(std::int64_t width, std::int64_t height, std::int64_t
       words_(block_words(width)),
       radius_(size / 2),
       ring_(size),
-      flip_(kind == Morphology::kErode ? kAllOnes : 0),
+      flip_(flip_of(kind)),
       next_(next),
       sums_(static_cast<std::size_t>(ring_ * words_)),
       wide_(words_),
@@ -44,12 +44,7 @@ EllipseStage::EllipseStage(std::int64_t width, std::int64_t height, std::int64_t
 void EllipseStage::add(const Word* row) {
   Word* wide = wide_.data();
   Word any = 0;
-  for (std::int64_t k = 0; k < words_; ++k) wide[k] = row[k] ^ flip_;
-  if (flip_ != 0) {
-    const std::int64_t last = mask_words(width_) - 1;
-    wide[last] &= tail_mask(width_);
-    std::fill(wide + last + 1, wide + words_, Word{0});
-  }
+  flip_row(row, flip_, width_, wide);
   for (std::int64_t k = 0; k < words_; ++k) any |= wide[k];
   empty_ = any == 0;
   wide_by_ = 0;
@@ -98,13 +93,8 @@ void EllipseStage::spread(std::int64_t target) {
 }
 
 void EllipseStage::emit(std::int64_t target) {
-  const Word* from = sum(target);
-  Word* out = out_.data();
-  for (std::int64_t k = 0; k < words_; ++k) out[k] = from[k] ^ flip_;
-  const std::int64_t last = mask_words(width_) - 1;
-  out[last] &= tail_mask(width_);
-  std::fill(out + last + 1, out + words_, Word{0});
-  next_.add(out);
+  flip_row(sum(target), flip_, width_, out_.data());
+  next_.add(out_.data());
 }
 
 std::int64_t EllipseStage::memory() const { return (ring_ + 3) * words_ * 8; }

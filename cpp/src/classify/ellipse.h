@@ -8,8 +8,6 @@
 
 namespace spinekit::classify {
 
-enum class Morphology { kDilate, kErode };
-
 // Half widths of the rows of a size x size ellipse, from the middle row outwards, as
 // cv2.getStructuringElement(MORPH_ELLIPSE) draws it; size is odd.
 std::vector<std::int64_t> ellipse_half_widths(std::int64_t size);
@@ -41,7 +39,6 @@ class EllipseStage : public RowStage {
   std::int64_t words_;
   std::int64_t radius_;
   std::int64_t ring_;
-  // Erosion is dilation of what is not set: nothing comes in from beyond the image either way.
   Word flip_;
   RowStage& next_;
   std::vector<Step> steps_;

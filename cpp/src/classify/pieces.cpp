@@ -8,6 +8,7 @@
 
 #include "bit_row.h"
 #include "labelling.h"
+#include "sides.h"
 #include "simplifying.h"
 #include "spinekit/error.h"
 #include "tracing.h"
@@ -16,20 +17,17 @@ namespace spinekit {
 namespace {
 
 using classify::block_words;
+using classify::check_sides;
 using classify::kAllOnes;
+using classify::kLargestSide;
 using classify::kWordBits;
 using classify::LeaveOut;
 using classify::Run;
 using classify::RunList;
 using classify::Word;
 
-constexpr std::int64_t kLargestSide = std::int64_t{1} << 24;
-
 void check(std::int64_t width, std::int64_t height, const PieceOptions& options) {
-  if (width < 1 || height < 1 || width > kLargestSide || height > kLargestSide) {
-    throw_argument("mask: " + std::to_string(width) + " x " + std::to_string(height) +
-                   ", expected 1 to " + std::to_string(kLargestSide) + " pixels a side");
-  }
+  check_sides("mask", width, height);
   if (options.min_area < 0 || options.max_area < 0) {
     throw_argument("min_area " + std::to_string(options.min_area) + ", max_area " +
                    std::to_string(options.max_area) + ": expected 0 or more");
