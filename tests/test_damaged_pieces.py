@@ -405,7 +405,7 @@ def test_files_hold_what_is_written(tmp_path, scaled):
     assert b"LWPOLYLINE" in found.pop("pieces.dxf")
     scaled.to_svg(tmp_path / "svg")
     assert found == {path.name: path.read_bytes() for path in (tmp_path / "svg").iterdir()}
-    with pytest.raises(ArgumentError, match="formats: pdf, expected a list of svg, csv"):
+    with pytest.raises(ArgumentError, match="formats: 'pdf', expected a list of svg, csv"):
         scaled.files(["svg", "pdf"])
     with pytest.raises(ArgumentError, match="scan: missing"):
         scaled.files(["overlay"])

@@ -41,12 +41,13 @@ def plain_boxes(boxes):
 
 
 def expected_pieces(scan, boundary="none", join=False, order="grid", sizes=None, at_boundary="keep"):
-    """Return what the reference finds."""
+    """Return what the reference finds; the margin is 10 of boundaries that are found."""
     rows, columns = scan.shape[:2]
-    sizes = reference.scaled(sizes or reference.Sizes(), columns, rows)
+    sizes = sizes or reference.Sizes(margin=10 if isinstance(boundary, str) else 0)
+    sizes = reference.scaled(sizes, columns, rows)
     mask = reference.classify(scan, reference.fit(scan, BACKGROUND, FOREGROUND))
     box = reference.boundary(scan, boundary) if isinstance(boundary, str) else boundary
-    return reference.damage(mask, sizes, box, join, order, at_boundary), box
+    return reference.damage(mask, sizes, box, join, order, at_boundary == "remove"), box
 
 
 def assert_same(found, expected):
@@ -153,6 +154,19 @@ def test_sizes_are_scaled_unless_told_otherwise(scan, model):
     assert_same(plain, reference.damage(mask, sizes))
 
 
+def test_a_tear_at_the_edge_is_kept():
+    scan = np.full((700, 900, 3), 250)
+    scan[100:600, 100:800] = (201, 178, 132)
+    scan[300:360, 760:800] = 250  # open to the right
+    scan = (scan + np.random.default_rng(0).integers(-4, 5, scan.shape)).astype(np.uint8)
+    model = sk.ColorModel.fit(scan, background=[(5, 5, 80, 80)], foreground=[(150, 150, 400, 100)])
+    found = sk.find_damage(scan, model, boundary="brightness")
+    assert found.boundary == (101, 101, 700, 500)  # as the specification's closing of 20 x 20 moves it
+    (tear,) = found
+    assert tear.box[1] == 300
+    assert tear.box[0] == 760
+
+
 def test_a_boundary_that_is_not_found_is_said(model):
     plain = np.full((200, 300, 3), (201, 178, 132), np.uint8)
     found = sk.find_damage(plain, model, boundary="edges")
@@ -163,12 +177,12 @@ def test_a_boundary_that_is_not_found_is_said(model):
 def test_lines_are_sought_in_a_preview_of_large_scans(model, monkeypatch):
     from spinekit.damage import finding
 
-    monkeypatch.setattr(finding, "EDGES_SIDE", 120)
-    scan = made_scan()
+    monkeypatch.setattr(finding, "EDGES_SIDE", 340)
+    scan = np.repeat(np.repeat(made_scan(), 3, axis=0), 3, axis=1)
     found = sk.find_damage(scan, model, boundary="edges")
     assert any("each pixel of which stands for 3 x 3" in note for note in found.notes)
     x, y, width, height = found.boundary
-    assert np.abs(np.subtract((x, y, x + width, y + height), (30, 30, 310, 230))).max() <= 6
+    assert np.abs(np.subtract((x, y, x + width, y + height), (90, 90, 930, 690))).max() <= 6
 
 
 def test_the_scale_of_a_file_is_used(scan, model, tmp_path):

@@ -78,7 +78,10 @@ def _add_search(damage: argparse.ArgumentParser) -> None:
         help="regions that touch the boundary: keep (default), but for what surrounds the artwork, or remove",
     )
     search.add_argument(
-        "--margin", type=int, default=0, metavar="PX", help="draws the boundary in (default: 0)"
+        "--margin",
+        type=int,
+        metavar="PX",
+        help="draws the boundary in (default: 10 if it was found, 0 if it was given)",
     )
     search.add_argument("--kernel", type=int, default=3, metavar="PX", help="of the opening (default: 3)")
     search.add_argument("--join", action="store_true", help="make one of pieces near each other")

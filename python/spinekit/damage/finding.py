@@ -31,7 +31,7 @@ def find_damage(
     *,
     boundary: Literal["none", "brightness", "edges"] | Box = "none",
     at_boundary: Literal["keep", "remove"] = "keep",
-    margin: int = 0,
+    margin: int | None = None,
     kernel: int = 3,
     join: bool = False,
     morph_size: int = 9,
@@ -66,7 +66,8 @@ def find_damage(
         Where none is found, a note says so, and it is "none".
     at_boundary : regions that touch the boundary: "keep" them, but for one that touches all four sides, which
         is what surrounds the artwork; or "remove" them
-    margin : by which the boundary is drawn in on each side, pixels
+    margin : by which the boundary is drawn in on each side, pixels; None for 10 of one that was found, which
+        can be a little too large, and 0 of a given box
     kernel : of the opening, the diameter of an ellipse, pixels; at least 3
     join : whether pieces near each other become one, by a closing with an ellipse of `morph_size`
     morph_size : see `join`; at least 5

@@ -25,6 +25,9 @@ _UNITS = {
 }
 _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMG]?i?B?)\s*", re.IGNORECASE)
 
+#: Found boundaries are a pixel too large, where a closing has an even size.
+FOUND_MARGIN = 10
+
 #: Below this the rows of a wide scan do not find room.
 LEAST_MEMORY = 32 * 10**6
 _LARGEST = 1 << 40
@@ -42,7 +45,7 @@ class DamageSettings:
 
     boundary: str | tuple[int, int, int, int] = "none"
     at_boundary: str = "keep"
-    margin: int = 0
+    margin: int | None = None
     kernel: int = 3
     join: bool = False
     morph_size: int = 9
@@ -63,7 +66,7 @@ class DamageSettings:
         least = {"margin": 0, "kernel": 1, "morph_size": 1, "min_area": 0, "max_area": 1, "grid": 1}
         for name, lowest in least.items():
             value = getattr(self, name)
-            if name == "max_area" and value is None:
+            if value is None and name in ("margin", "max_area"):
                 continue
             _check_number(name, value, lowest)
         if self.max_area is not None and self.max_area < self.min_area:
@@ -84,6 +87,9 @@ class DamageSettings:
 
     def sizes(self, rows: int, columns: int) -> dict[str, int]:
         """Return min_area, max_area (0: none), kernel, join, cell and margin in pixels of a scan."""
+        margin = self.margin
+        if margin is None:
+            margin = FOUND_MARGIN if isinstance(self.boundary, str) else 0
         if self.scale:
             return _core.scaled_sizes(
                 columns,
@@ -93,7 +99,7 @@ class DamageSettings:
                 kernel=self.kernel,
                 join=self.morph_size,
                 cell=self.grid,
-                margin=self.margin,
+                margin=margin,
             )
         return {
             "min_area": self.min_area,
@@ -101,7 +107,7 @@ class DamageSettings:
             "kernel": self.kernel | 1,
             "join": self.morph_size | 1,
             "cell": self.grid,
-            "margin": self.margin,
+            "margin": margin,
         }
 
     def options(self, rows: int, columns: int) -> _core.PieceOptions:
