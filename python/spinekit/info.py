@@ -57,6 +57,5 @@ def info() -> dict[str, Any]:
         "not_yet": [
             "trained weights for segmentation",
             "restoration of films",
-            "classification of large scans",
         ],
     }

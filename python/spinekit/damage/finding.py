@@ -110,12 +110,12 @@ def find_damage(
 
     Examples
     --------
-    >>> paper = np.full((400, 600, 3), (205, 190, 150), np.uint8)
-    >>> paper[100:140, 200:260] = 252
-    >>> model = ColorModel.fit(paper, background=[(210, 105, 40, 30)], foreground=[(0, 0, 600, 90)])
-    ... # doctest: +ELLIPSIS
-    >>> len(find_damage(paper, model))
-    1
+    >>> rng = np.random.default_rng(0)
+    >>> scan = rng.integers(150, 200, (400, 600, 3), np.uint8)
+    >>> scan[100:140, 200:260] = rng.integers(235, 255, (40, 60, 3))
+    >>> model = ColorModel.fit(scan, background=[(205, 105, 50, 30)], foreground=[(0, 0, 600, 90)])
+    >>> [piece.box for piece in find_damage(scan, model)]
+    [(200, 100, 60, 40)]
     """
     started = time.perf_counter()
     settings = DamageSettings(
