@@ -134,6 +134,31 @@ def test_files_give_the_pieces_of_their_array(scan, model, tmp_path, monkeypatch
                 assert list(found) == list(expected)
 
 
+def test_without_room_for_a_temporary_file_scans_are_read_again(scan, model, tmp_path, monkeypatch):
+    from spinekit import _temporary
+
+    path = tmp_path / "scan.png"
+    cv2.imwrite(str(path), scan[..., ::-1])
+    writes = []
+
+    def full(file, data):
+        writes.append(len(data))
+        if len(writes) > 3:
+            raise file._error("written", OSError(28, "No space left on device"))
+
+    for boundary in ("brightness", "edges"):
+        expected = sk.find_damage(scan, model, boundary=boundary)
+        with monkeypatch.context() as patched:
+            patched.setattr(scans, "_ROWS", 340 * 3 * 50)
+            patched.setattr(_temporary.NamelessFile, "write", full)
+            found = sk.find_damage(path, model, boundary=boundary)
+            writes.clear()
+        assert (found.boundary, list(found)) == (expected.boundary, list(expected))
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+        assert list(sk.find_damage(path, model, boundary=boundary)) == list(expected)
+        monkeypatch.setattr("tempfile.tempdir", None)
+
+
 def test_sixteen_bits_and_grey_are_searched_too(scan):
     for pixels in (scan.astype(np.uint16) * 257, scan[..., 2]):
         model = sk.ColorModel.fit(pixels, background=BACKGROUND, foreground=FOREGROUND)
@@ -177,9 +202,9 @@ def test_a_boundary_that_is_not_found_is_said(model):
 
 
 def test_lines_are_sought_in_a_preview_of_large_scans(model, monkeypatch):
-    from spinekit.damage import finding
+    from spinekit.damage import searching
 
-    monkeypatch.setattr(finding, "EDGES_SIDE", 340)
+    monkeypatch.setattr(searching, "EDGES_SIDE", 340)
     scan = np.repeat(np.repeat(made_scan(), 3, axis=0), 3, axis=1)
     found = sk.find_damage(scan, model, boundary="edges")
     assert any("each pixel of which stands for 3 x 3" in note for note in found.notes)

@@ -982,7 +982,19 @@ class ArtworkFinder:
         """
         The next rows of the second pass.
         """
-    def count(self, picture: numpy.ndarray, executor: Executor, cancel: CancelToken) -> None:
+    def add_levels(
+        self, levels: numpy.typing.NDArray[numpy.uint8], executor: Executor, cancel: CancelToken
+    ) -> None:
+        """
+        The same, of what count made of them.
+        """
+    def count(
+        self,
+        picture: numpy.ndarray,
+        executor: Executor,
+        cancel: CancelToken,
+        levels: numpy.typing.NDArray[numpy.uint8] | None = None,
+    ) -> None:
         """
         The next rows of the first pass.
         """

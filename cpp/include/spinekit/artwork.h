@@ -19,8 +19,8 @@ namespace spinekit {
 // outer contour, with the area that cv2.contourArea gives it, if that is at least 30 % of the scan.
 //
 // The rows of the scan go in twice, from top to bottom, in strips of any height and format, and are not
-// kept: first all through count(), then all through add(). Samples of 16 bits are taken as round(value
-// / 257), grey as RGB of three equal samples.
+// kept: first all through count(), then all through add(), or what count() made of them through add_levels().
+// Samples of 16 bits are taken as round(value / 257), grey as RGB of three equal samples.
 class ArtworkFinder {
  public:
   // Throws Error(kArgument) on sizes below 1 or above 2^24. Colours take 18 MiB of the limit, rows about
@@ -31,10 +31,14 @@ class ArtworkFinder {
   ArtworkFinder(const ArtworkFinder&) = delete;
   ArtworkFinder& operator=(const ArtworkFinder&) = delete;
 
-  // Both throw Error(kArgument) on rows of another width, on more than the scan has, and out of
-  // turn; Error(kResource) beyond the memory limit.
-  void count(const PictureView& rows, Executor& executor, const CancelToken& cancel);
+  // These throw Error(kArgument) on rows of another width, on more than the scan has, and out of
+  // turn; Error(kResource) beyond the memory limit. `levels`, if given, gets a byte for each pixel, in C
+  // order, for callers to whom reading a scan again is dear.
+  void count(const PictureView& rows, Executor& executor, const CancelToken& cancel,
+             std::uint8_t* levels = nullptr);
   void add(const PictureView& rows, Executor& executor, const CancelToken& cancel);
+  void add_levels(const std::uint8_t* levels, std::int64_t rows, Executor& executor,
+                  const CancelToken& cancel);
 
   // None where nothing is large enough. Once, after the last row of add(); else throws Error(kArgument).
   std::optional<PieceBox> finish();

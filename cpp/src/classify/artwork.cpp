@@ -73,23 +73,40 @@ struct ArtworkFinder::State {
                    std::to_string(limit) + " bytes; raise the limit, or give the boundary");
   }
 
-  void check(const PictureView& rows, std::int64_t before) const {
-    if (rows.columns != width) {
-      throw_argument("rows: " + std::to_string(rows.columns) + " columns, expected " +
-                     std::to_string(width));
-    }
-    if (rows.rows > height - before) {
-      throw_argument("rows: " + std::to_string(rows.rows) + " after " + std::to_string(before) +
-                     ", the scan has " + std::to_string(height));
-    }
+  void check_width(std::int64_t columns) const {
+    if (columns == width) return;
+    throw_argument("rows: " + std::to_string(columns) + " columns, expected " +
+                   std::to_string(width));
   }
 
-  // Bits by colour of what is paper.
-  void decide(Executor& executor, const CancelToken& cancel) {
-    use(kColours / 8);
-    paper = colours->above(otsu_threshold(sums()), executor, cancel);
+  void check_rows(std::int64_t rows, std::int64_t before) const {
+    if (rows >= 0 && rows <= height - before) return;
+    throw_argument("rows: " + std::to_string(rows) + " after " + std::to_string(before) +
+                   ", the scan has " + std::to_string(height));
+  }
+
+  // To be called before rows of the second pass.
+  void decide(std::int64_t rows) {
+    if (counted < height) {
+      throw_argument("rows: added after " + std::to_string(counted) +
+                     " were counted, expected all " + std::to_string(height));
+    }
+    check_rows(rows, taken);
+    if (!threshold) threshold = otsu_threshold(sums());
+  }
+
+  void forget_colours() {
+    if (!colours) return;
     colours.reset();
     use(-LabB::kBytes);
+  }
+
+  // The rows of `strip` go on to be cleaned.
+  void pass_on(std::int64_t rows) {
+    for (std::int64_t row = 0; row < rows; ++row) {
+      stages.back()->add(strip.data() + row * block_words(width));
+      ++taken;
+    }
   }
 
   [[nodiscard]] Histogram sums() const {
@@ -134,7 +151,8 @@ struct ArtworkFinder::State {
   std::int64_t label_memory = 0;
   std::optional<LabB> colours;
   std::array<std::atomic<std::int64_t>, 256> histogram{};
-  std::vector<std::uint32_t> paper;
+  std::optional<int> threshold;
+  std::vector<std::uint32_t> paper;  // bits by colour
   RunStore store;
   Labeller labeller;
   // From the last to the first, each keeps a reference to the one before.
@@ -154,33 +172,39 @@ ArtworkFinder::ArtworkFinder(std::int64_t width, std::int64_t height, std::int64
 
 ArtworkFinder::~ArtworkFinder() = default;
 
-void ArtworkFinder::count(const PictureView& rows, Executor& executor, const CancelToken& cancel) {
+void ArtworkFinder::count(const PictureView& rows, Executor& executor, const CancelToken& cancel,
+                          std::uint8_t* levels) {
   State& state = *state_;
-  state.check(rows, state.counted);
+  state.check_width(rows.columns);
+  state.check_rows(rows.rows, state.counted);
   if (!state.colours) {
     state.use(LabB::kBytes);
     state.colours.emplace(executor, cancel);
   }
-  for_parts(rows, executor, cancel, [&](const std::byte* pixels, std::int64_t count, std::int64_t) {
-    Rgb8Part part;
-    Histogram some{};
-    state.colours->count(part.of(pixels, count, rows.format), count, some);
-    for (std::size_t level = 0; level < some.size(); ++level) {
-      if (some[level] == 0) continue;
-      state.histogram[level].fetch_add(some[level], std::memory_order_relaxed);
-    }
-  });
+  for_parts(rows, executor, cancel,
+            [&](const std::byte* pixels, std::int64_t count, std::int64_t where) {
+              Rgb8Part part;
+              Histogram some{};
+              state.colours->count(part.of(pixels, count, rows.format), count, some,
+                                   levels == nullptr ? nullptr : levels + where);
+              for (std::size_t level = 0; level < some.size(); ++level) {
+                if (some[level] == 0) continue;
+                state.histogram[level].fetch_add(some[level], std::memory_order_relaxed);
+              }
+            });
   state.counted += rows.rows;
 }
 
 void ArtworkFinder::add(const PictureView& rows, Executor& executor, const CancelToken& cancel) {
   State& state = *state_;
-  if (state.counted < state.height) {
-    throw_argument("rows: added after " + std::to_string(state.counted) +
-                   " were counted, expected all " + std::to_string(state.height));
+  state.check_width(rows.columns);
+  state.decide(rows.rows);
+  if (state.paper.empty()) {
+    state.use(kColours / 8);
+    if (!state.colours) throw_argument("rows: added after levels, expected more of these");
+    state.paper = state.colours->above(*state.threshold, executor, cancel);
+    state.forget_colours();
   }
-  state.check(rows, state.taken);
-  if (state.paper.empty()) state.decide(executor, cancel);
   const std::int64_t words = block_words(state.width);
   for (std::int64_t start = 0; start < rows.rows; start += state.strip_rows) {
     PictureView strip = rows;
@@ -193,10 +217,29 @@ void ArtworkFinder::add(const PictureView& rows, Executor& executor, const Cance
           look_up_row(part.of(pixels, count, rows.format), count, state.paper.data(),
                       state.strip.data() + row * words + column / kWordBits);
         });
-    for (std::int64_t row = 0; row < strip.rows; ++row) {
-      state.stages.back()->add(state.strip.data() + row * words);
-      ++state.taken;
-    }
+    state.pass_on(strip.rows);
+  }
+}
+
+void ArtworkFinder::add_levels(const std::uint8_t* levels, std::int64_t rows, Executor& executor,
+                               const CancelToken& cancel) {
+  State& state = *state_;
+  state.decide(rows);
+  state.forget_colours();
+  const int threshold = *state.threshold;
+  for (std::int64_t start = 0; start < rows; start += state.strip_rows) {
+    const std::int64_t some = std::min(state.strip_rows, rows - start);
+    executor.parallel_for(
+        some,
+        [&](std::int64_t row) {
+          std::vector<std::uint8_t> flags(static_cast<std::size_t>(state.width));
+          const std::uint8_t* const from = levels + (start + row) * state.width;
+          for (std::int64_t x = 0; x < state.width; ++x) flags[x] = from[x] > threshold ? 1 : 0;
+          pack_mask_row(flags.data(), state.width,
+                        state.strip.data() + row * block_words(state.width));
+        },
+        cancel);
+    state.pass_on(some);
   }
 }
 

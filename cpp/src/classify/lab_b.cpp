@@ -25,6 +25,21 @@ void narrow(const std::byte* pixels, std::int64_t count, std::int64_t times, std
   }
 }
 
+template <typename Level>
+void add_to(Histogram& histogram, std::int64_t count, const Level& level_of) {
+  // Neighbours are mostly alike: one counter would wait for itself.
+  constexpr std::int64_t kApart = 4;
+  std::array<std::array<std::uint32_t, 256>, kApart> counts{};
+  std::int64_t k = 0;
+  for (; k + kApart <= count; k += kApart) {
+    for (std::int64_t j = 0; j < kApart; ++j) ++counts[j][level_of(k + j)];
+  }
+  for (; k < count; ++k) ++counts[0][level_of(k)];
+  for (const auto& some : counts) {
+    for (std::size_t level = 0; level < some.size(); ++level) histogram[level] += some[level];
+  }
+}
+
 }  // namespace
 
 const std::uint8_t* Rgb8Part::of(const std::byte* pixels, std::int64_t count, ColourFormat format) {
@@ -65,19 +80,15 @@ LabB::LabB(Executor& executor, const CancelToken& cancel) : table_(kColours) {
       cancel);
 }
 
-void LabB::count(const std::uint8_t* rgb, std::int64_t count, Histogram& histogram) const {
-  // Neighbours are mostly alike: one counter would wait for itself.
-  constexpr std::int64_t kApart = 4;
-  std::array<std::array<std::uint32_t, 256>, kApart> counts{};
+void LabB::count(const std::uint8_t* rgb, std::int64_t count, Histogram& histogram,
+                 std::uint8_t* levels) const {
+  if (levels != nullptr) {
+    for (std::int64_t k = 0; k < count; ++k) levels[k] = table_[colour_index(rgb + 3 * k)];
+    add_to(histogram, count, [&](std::int64_t k) { return levels[k]; });
+    return;
+  }
   const std::uint8_t* const table = table_.data();
-  std::int64_t k = 0;
-  for (; k + kApart <= count; k += kApart) {
-    for (std::int64_t j = 0; j < kApart; ++j) ++counts[j][table[colour_index(rgb + 3 * (k + j))]];
-  }
-  for (; k < count; ++k) ++counts[0][table[colour_index(rgb + 3 * k)]];
-  for (const auto& some : counts) {
-    for (std::size_t level = 0; level < some.size(); ++level) histogram[level] += some[level];
-  }
+  add_to(histogram, count, [&](std::int64_t k) { return table[colour_index(rgb + 3 * k)]; });
 }
 
 std::vector<std::uint32_t> LabB::above(int threshold, Executor& executor,

@@ -29,8 +29,9 @@ class LabB {
 
   LabB(Executor& executor, const CancelToken& cancel);
 
-  // Adds pixels to a histogram.
-  void count(const std::uint8_t* rgb, std::int64_t count, Histogram& histogram) const;
+  // Adds pixels to a histogram, and writes the b of each to `levels` unless that is null.
+  void count(const std::uint8_t* rgb, std::int64_t count, Histogram& histogram,
+             std::uint8_t* levels) const;
 
   // Bits by colour, for look_up_row: 1 where b is greater than the threshold.
   [[nodiscard]] std::vector<std::uint32_t> above(int threshold, Executor& executor,

@@ -1,28 +1,16 @@
 """From a scan to its damaged pieces."""
 
-import contextlib
 import time
-from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
-from spinekit import _core, _engine
+from spinekit import _engine
 from spinekit._core import ArgumentError
-from spinekit._progress import Progress
-from spinekit.damage.model import ColorModel, damage_mask
+from spinekit.damage.model import ColorModel
 from spinekit.damage.piece import checked_scale
 from spinekit.damage.pieces import DamagedPieces
-from spinekit.damage.scans import Box, Image, Scan, checked_box, opened_scan, preview_step
+from spinekit.damage.scans import Box, Image, opened_scan
+from spinekit.damage.searching import DECODING_SHARE, Means, Search
 from spinekit.damage.settings import DamageSettings, bytes_of
-
-#: Pixels along the longer side of what lines are sought in.
-EDGES_SIDE = 2048
-
-#: Of the memory limit, what decoding a file and the pieces may have; rows and tables have the rest.
-_DECODING, _PIECES = 3 / 8, 1 / 2
 
 
 def find_damage(
@@ -58,7 +46,8 @@ def find_damage(
 
         - "none": everywhere; regions that touch the scan's border are left out
         - "brightness": the box of the largest region whose Lab b is above Otsu's threshold, if it has 30 %
-          of the scan. Files are read three times
+          of the scan. Compressed files are read once, with a temporary file of 1.2 bytes a pixel, or, where
+          there is no room for it, three times
         - "edges": the box of the longest straight lines, sought in a preview of at most 2048 pixels a side,
           of which each pixel stands for several of the scan
         - (x, y, width, height): given, in pixels of this scan
@@ -140,10 +129,10 @@ def find_damage(
         raise ArgumentError("model: none of its classes is damage; name those that are, by damage=")
     limit = bytes_of(memory_limit)
     executor = _engine.executor(_engine.worker_count(workers))
-    search = _Search(opened_scan(scan, executor, int(limit * _DECODING)), limit, executor, progress)
-    box, notes = search.boundary(settings)
-    found = search.pieces(model, settings, box, contours)
-    opened = search.scan
+    opened = opened_scan(scan, executor, int(limit * DECODING_SHARE))
+    search = Search(opened, model, settings, Means(limit, executor, progress))
+    box, notes = search.boundary()
+    found = search.pieces(box, contours)
     return DamagedPieces(
         found,
         width=opened.columns,
@@ -169,93 +158,3 @@ def settings_of(**options: Any) -> DamageSettings:
         return DamageSettings(**options)
     except TypeError as failure:
         raise ArgumentError(f"find_damage: {failure}") from None
-
-
-class _Search:
-    """One scan and what looks through it, as often as needed."""
-
-    def __init__(self, scan: Scan, limit: int, executor: _core.Executor, progress: bool | None) -> None:
-        self.scan = scan
-        self._limit, self._executor, self._progress = limit, executor, progress
-
-    def boundary(self, settings: DamageSettings) -> tuple[Box | None, list[str]]:
-        """Return the artwork's box, if there is one, and what there is to say of it."""
-        mode, scan = settings.boundary, self.scan
-        if not isinstance(mode, str):
-            return checked_box(mode, scan, "boundary"), []
-        if mode == "none":
-            return None, []
-        found, notes = (self._by_brightness(), []) if mode == "brightness" else self._by_edges()
-        if found is None:
-            notes.append(f"no boundary found by {mode}: the whole scan was searched")
-        return found, notes
-
-    def pieces(
-        self, model: ColorModel, settings: DamageSettings, box: Box | None, contours: bool
-    ) -> list[_core.Piece]:
-        """Return the pieces inside a boundary."""
-        scan = self.scan
-        options = settings.options(scan.rows, scan.columns)
-        options.keep_contours = contours
-        options.memory_limit = int(self._limit * _PIECES)
-        if box is not None:
-            options.boundary = _drawn_in(box, settings.sizes(scan.rows, scan.columns)["margin"])
-            options.at_boundary = _core.AtBoundary[settings.at_boundary.upper()]
-        finder = _core.PieceFinder(scan.columns, scan.rows, options)
-        packed = np.empty((0, -(-scan.columns // 64)), np.uint64)
-
-        def find(strip: NDArray[Any], cancel: _core.CancelToken) -> None:
-            nonlocal packed
-            if len(packed) < len(strip):
-                packed = np.empty((len(strip), packed.shape[1]), np.uint64)
-            rows = packed[: len(strip)]
-            damage_mask(model, scan, self._executor, cancel).packed(strip, rows, self._executor, cancel)
-            finder.add_rows(rows)
-
-        self._pass("pieces", find)
-        return finder.finish()
-
-    def _by_brightness(self) -> Box | None:
-        finder = _core.ArtworkFinder(self.scan.columns, self.scan.rows, int(self._limit * _PIECES))
-        self._pass("brightness", lambda strip, cancel: finder.count(strip, self._executor, cancel))
-        self._pass("boundary", lambda strip, cancel: finder.add(strip, self._executor, cancel))
-        return finder.finish()
-
-    def _by_edges(self) -> tuple[Box | None, list[str]]:
-        scan = self.scan
-        step = preview_step(scan.rows, scan.columns, EDGES_SIDE)
-        found = _core.edges_boundary(scan.preview(EDGES_SIDE))
-        if found is None:
-            return None, []
-        x, y, width, height = (step * side for side in found)
-        seen = f"the boundary was sought in a preview, each pixel of which stands for {step} x {step}"
-        return (x, y, width, height), [seen] if step > 1 else []
-
-    def _pass(self, what: str, work: Callable[[NDArray[Any], _core.CancelToken], None]) -> None:
-        """Hand every strip to some work, from the top."""
-
-        def run(cancel: _core.CancelToken) -> None:
-            with contextlib.closing(self._strips()) as strips:
-                for strip in strips:
-                    work(strip, cancel)
-                    bar.advance(count=len(strip))
-
-        with Progress(self.scan.rows, self._progress, what, unit="row") as bar:
-            _engine.interruptible(run)
-
-    def _strips(self) -> Generator[NDArray[Any], None, None]:
-        """Yield strips; while one is worked on, the next is decoded, if there is a worker for that."""
-        strips = self.scan.strips(bounded=True)
-        if self._executor.workers == 1:
-            yield from (strip for _, strip in strips)
-            return
-        with ThreadPoolExecutor(1, "spinekit-rows") as decoder:
-            ahead = decoder.submit(next, strips, None)
-            while (found := ahead.result()) is not None:
-                ahead = decoder.submit(next, strips, None)
-                yield found[1]
-
-
-def _drawn_in(box: Box, margin: int) -> Box:
-    x, y, width, height = box
-    return x + margin, y + margin, max(0, width - 2 * margin), max(0, height - 2 * margin)

@@ -36,6 +36,7 @@ class Scan(ABC):
     colour : whether it is RGB, not grey
     mm_per_pixel : (x, y), where the file says it
     notes : what was done to the stored picture, as that transparency was laid over white
+    dear : whether it takes long to read again
     """
 
     name: str | None = None
@@ -45,6 +46,7 @@ class Scan(ABC):
     colour: bool
     mm_per_pixel: tuple[float, float] | None = None
     notes: tuple[str, ...] = ()
+    dear = False
 
     @abstractmethod
     def strips(self, bounded: bool = False) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -69,29 +71,46 @@ class Scan(ABC):
         """
 
     def preview(self, side: int) -> NDArray[np.uint8]:
-        """Return the scan with `side` pixels at most along its longer side, 8 bits, RGB.
+        """Return the scan with `side` pixels at most along its longer side; see `Preview`."""
+        found = Preview(self, side)
+        for _, strip in self.strips(bounded=True):
+            found.add(strip)
+        return found.pixels
 
-        Notes
-        -----
-        Each pixel is the mean of n x n pixels, rounded; what is left over at the right and below is not
-        shown. n follows from the sizes: ``preview_step``.
-        """
-        step = preview_step(self.rows, self.columns, side)
-        rows, columns = self.rows // step, self.columns // step
-        shown = np.empty((rows, columns, 3), np.uint8)
-        sums = np.zeros((self.columns, 3), np.uint32)
-        done = 0
-        for start, strip in self.strips(bounded=True):
-            for row in range(start, min(start + len(strip), rows * step)):
-                pixels = strip[row - start]
-                if pixels.ndim == 1:
-                    pixels = pixels[:, None]
-                sums += pixels
-                if (row + 1) % step == 0:
-                    shown[done] = _means(sums, columns, step, self.bits)
-                    sums[:] = 0
-                    done += 1
-        return shown
+
+class Preview:
+    """A scan made smaller, of rows that come from the top.
+
+    Parameters
+    ----------
+    scan : whose rows come
+    side : pixels at most along the longer side
+
+    Attributes
+    ----------
+    pixels : shape (rows // step, columns // step, 3), uint8, RGB; each the mean of step x step pixels,
+        rounded. What is left over at the right and below is not shown
+    step : see `preview_step`
+    """
+
+    def __init__(self, scan: Scan, side: int) -> None:
+        self.step = preview_step(scan.rows, scan.columns, side)
+        self.pixels = np.empty((scan.rows // self.step, scan.columns // self.step, 3), np.uint8)
+        self._bits = scan.bits
+        self._sums = np.zeros((scan.columns, 3), np.uint32)
+        self._rows = 0
+
+    def add(self, strip: NDArray[Any]) -> None:
+        """Take the next rows."""
+        for row in strip:
+            place, last = divmod(self._rows, self.step)
+            if place == len(self.pixels):
+                return
+            self._sums += row if row.ndim == 2 else row[:, None]
+            if last == self.step - 1:
+                self.pixels[place] = _means(self._sums, self.pixels.shape[1], self.step, self._bits)
+                self._sums[:] = 0
+            self._rows += 1
 
 
 def preview_step(rows: int, columns: int, side: int) -> int:
@@ -159,6 +178,7 @@ class _FileScan(Scan):
         self.rows, self.columns, self.bits = info.height, info.width, info.bits
         self.mm_per_pixel = info.mm_per_pixel
         self.notes = tuple(info.notes)
+        self.dear = info.compression != "none"
 
     def strips(self, bounded: bool = False) -> Iterator[tuple[int, NDArray[Any]]]:
         yield from self._strips_above(self.rows)

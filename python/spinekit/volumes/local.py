@@ -9,11 +9,11 @@ from typing import Any
 
 from spinekit import _core
 from spinekit._sources import Item, is_broken_image, list_items
+from spinekit._temporary import NamelessFile
 from spinekit.volumes.choosing import Source, Stack, choose, content_of
 from spinekit.volumes.filling import Filling
 from spinekit.volumes.manifest import MANIFEST_NAME
 from spinekit.volumes.order import Order
-from spinekit.volumes.temporary import NamelessFile
 
 
 @dataclass(frozen=True)

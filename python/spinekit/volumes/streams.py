@@ -14,11 +14,11 @@ from typing import Any, cast
 import numpy as np
 
 from spinekit import _core
+from spinekit._temporary import NamelessFile
 from spinekit.volumes.choosing import Source, choose, content_of, make_memory
 from spinekit.volumes.filling import Content, Filling
 from spinekit.volumes.local import Wishes, fill_from_location
 from spinekit.volumes.manifest import MANIFEST_NAME, Manifest, parse_manifest
-from spinekit.volumes.temporary import NamelessFile
 from spinekit.volumes.volume import Frame
 
 #: Bytes asked for at a time: a fraction of a slice, so that nothing waits for what follows it.
