@@ -257,6 +257,78 @@ def segmentation(found: dict[str, Any]) -> list[str]:
     return lines
 
 
+def damage(found: dict[str, Any]) -> list[str]:
+    runs, versions = found["classification"], found["versions"]
+    ours = runs["spinekit, mahalanobis, 1 thread"]["median"]
+    lines = [
+        f"`python benchmarks/damage.py`: {found['scan']}, in turn within one process, medians; "
+        f"{found['machine']}; NumPy {versions['NumPy']},",
+        f"OpenCV {versions['OpenCV']}, scikit-learn {versions['scikit-learn']}. NumPy decides "
+        f"{runs['pixels that NumPy decides otherwise']} pixels otherwise.",
+        "",
+        "| | s | times the first |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {name} | {run['median']:.2f} | {run['median'] / ours:.1f} |"
+        for name, run in runs.items()
+        if isinstance(run, dict) and not name.endswith("table")
+    ]
+    table = runs["spinekit, mahalanobis, 1 thread, table"]["median"]
+    return [*lines, "", f"The table of all colours is made at first use, in {table:.2f} s on one thread."]
+
+
+def damage_files(found: dict[str, Any]) -> list[str]:
+    lines = [
+        f"`python benchmarks/damage_files.py`: `spinekit damage` from its start to its end, SVG and JSON "
+        f"written; {found['machine']}, medians of {found['rounds']}",
+        f"rounds; scans of {found['scan']}, the gigapixel {found['large']}; peak resident memory of the "
+        f"process. The same pieces however they are read: {'yes' if found['same pieces'] else 'NO'}.",
+        "",
+        "| boundary | none: s | MB | pieces | brightness: s | MB | pieces |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    runs = found["runs"]
+    for name in dict.fromkeys(run.rpartition(", ")[0] for run in runs):
+        cells = []
+        for boundary in ("none", "brightness"):
+            run = runs.get(f"{name}, {boundary}")
+            cells += (
+                [f"{run['seconds']:.1f}", f"{run['peak_megabytes']:.0f}", str(run["pieces"])]
+                if run
+                else [""] * 3
+            )
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def damage_quality(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "`python benchmarks/quality/damage.py DATA`: white cut-outs of film damage on 9 paintings, 4 of "
+        "each kind; two boxes within the damage, or over",
+        "its soft edge as well, nine beside it. Precision and recall of pixels, as classified and after "
+        "cleaning; mean distance of borders.",
+        "",
+        "| | within: classified | cleaned | border, px | over the edge: classified | cleaned | border, px |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    within, over = found["boxes inside"]["kinds"], found["boxes over the edge"]["kinds"]
+
+    def cells(run: dict[str, Any]) -> str:
+        rates = [
+            f"{run[f'{step} precision']:.2f}, {run[f'{step} recall']:.2f}"
+            for step in ("classified", "cleaned")
+        ]
+        return " | ".join([*rates, f"{run['boundary error']:.1f}"])
+
+    lines += [f"| {kind} | {cells(within[kind])} | {cells(over[kind])} |" for kind in within]
+    cracks = "; ".join(
+        f"{one['photograph']}: precision {one['precision']:.2f}, recall {one['recall']:.2f}"
+        for one in found["cracks"]
+    )
+    return [*lines, "", f"Cracks in grey close-ups, against drawn skeletons within 5 and 3 pixels: {cracks}."]
+
+
 TABLES = {
     "compression": compression,
     "volumes": volumes,
@@ -264,6 +336,9 @@ TABLES = {
     "phantom": phantom,
     "filters": filters,
     "segmentation": segmentation,
+    "damage": damage,
+    "damage_files": damage_files,
+    "damage_quality": damage_quality,
 }
 
 

@@ -324,3 +324,29 @@ def test_cancelled_work_stops():
     finder = _core.ArtworkFinder(70, 10)
     with pytest.raises(CancelledError):
         finder.count(np.zeros((10, 70, 3), np.uint8), _core.Executor(2), cancel)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_levels_do_for_the_second_pass(bits):
+    mask = np.zeros((70, 90), bool)
+    mask[10:60, 12:80] = True
+    eight = scan_of(mask)
+    picture = eight if bits == 8 else eight.astype(np.uint16) * 257
+    executor = _core.Executor(2)
+    rows, columns = picture.shape[:2]
+    by_colour, by_level = (_core.ArtworkFinder(columns, rows) for _ in range(2))
+    levels = np.empty((rows, columns), np.uint8)
+    by_colour.count(picture, executor, CANCEL)
+    by_level.count(picture, executor, CANCEL, levels)
+    lab = cv2.cvtColor(eight, cv2.COLOR_RGB2LAB)
+    np.testing.assert_array_equal(levels, lab[..., 2])
+    by_colour.add(picture, executor, CANCEL)
+    by_level.add_levels(levels[:9], executor, CANCEL)
+    with pytest.raises(ArgumentError, match="added after levels"):
+        by_level.add(picture[9:], executor, CANCEL)
+    by_level.add_levels(levels[9:], executor, CANCEL)
+    assert by_level.finish() == by_colour.finish() is not None
+    with pytest.raises(ArgumentError, match="levels: expected bytes of the picture's size"):
+        _core.ArtworkFinder(columns, rows).count(picture, executor, CANCEL, levels[1:])
+    with pytest.raises(ArgumentError, match=r"levels: expected bytes \(rows, "):
+        by_level.add_levels(levels[:, 1:].copy(), executor, CANCEL)

@@ -7,7 +7,7 @@ from typing import Any
 import spinekit as sk
 from spinekit.cli.commands import Commands, finished, worker_options
 from spinekit.damage.pieces import FORMATS
-from spinekit.damage.settings import AT_BOUNDARY, NUMBERINGS
+from spinekit.damage.settings import AT_BOUNDARY, MEMORY, NUMBERINGS
 
 
 def add_commands(commands: Commands) -> None:
@@ -54,7 +54,7 @@ def add_commands(commands: Commands) -> None:
         help="one number, or x and y; default: what the file says. 25.4 / dpi",
     )
     damage.add_argument(
-        "--memory-limit", default="128 MB", metavar="SIZE", help="of the work (default: 128 MB)"
+        "--memory-limit", default=MEMORY, metavar="SIZE", help=f"of the work (default: {MEMORY})"
     )
     damage.add_argument("--overwrite", action="store_true", help="make and write everything again")
     worker_options(damage)

@@ -17,6 +17,7 @@ from spinekit.damage.finding import find_damage, settings_of
 from spinekit.damage.model import ColorModel
 from spinekit.damage.piece import checked_scale
 from spinekit.damage.pieces import FORMATS, OVERLAY_NAME, check_formats
+from spinekit.damage.settings import MEMORY, bytes_of
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg")
 
@@ -161,6 +162,8 @@ def find_damage_files(
         model = ColorModel.load(model)
     memory = {name: options.pop(name) for name in ("memory_limit", "workers") if name in options}
     settings = settings_of(**options)
+    bytes_of(memory.get("memory_limit", MEMORY))
+    _engine.worker_count(memory.get("workers"))
     folder = _engine.path_of(out)
     paths = [source] if isinstance(source, str | os.PathLike) else list(source)
     scans = find_inputs([_engine.path_of(path) for path in paths], folder, SCANS)

@@ -10,7 +10,7 @@ from spinekit.damage.piece import checked_scale
 from spinekit.damage.pieces import DamagedPieces
 from spinekit.damage.scans import Box, Image, opened_scan
 from spinekit.damage.searching import DECODING_SHARE, Means, Search
-from spinekit.damage.settings import DamageSettings, bytes_of
+from spinekit.damage.settings import MEMORY, DamageSettings, bytes_of
 
 
 def find_damage(
@@ -31,7 +31,7 @@ def find_damage(
     scale: bool = True,
     contours: bool = False,
     mm_per_pixel: float | tuple[float, float] | None = None,
-    memory_limit: int | str = "128 MB",
+    memory_limit: int | str = MEMORY,
     workers: int | None = None,
     progress: bool | None = None,
 ) -> DamagedPieces:

@@ -30,10 +30,9 @@ _EFFORT = 3
 
 def check_formats(formats: Sequence[str]) -> None:
     """Raise an ArgumentError unless all are `FORMATS`."""
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown or isinstance(formats, str):
-        raise ArgumentError(f"formats: {unknown[0] if unknown else formats!r}, expected a list of "
-                            + ", ".join(FORMATS))  # fmt: skip
+    unknown = [formats] if isinstance(formats, str) else [one for one in formats if one not in FORMATS]
+    if unknown:
+        raise ArgumentError(f"formats: {unknown[0]!r}, expected a list of {', '.join(FORMATS)}")
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:

@@ -28,6 +28,8 @@ _SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMG]?i?B?)\s*", re.IGNORECASE)
 #: Found boundaries are a pixel too large, where a closing has an even size.
 FOUND_MARGIN = 10
 
+#: What a search may take, unless it is told.
+MEMORY = "128 MB"
 #: Below this the rows of a wide scan do not find room.
 LEAST_MEMORY = 32 * 10**6
 _LARGEST = 1 << 40
