@@ -83,16 +83,28 @@ std::vector<std::uint8_t> scan_of(std::int64_t width, std::int64_t height, const
 }
 
 std::optional<PieceBox> artwork_of(const std::vector<std::uint8_t>& rgb, std::int64_t width,
-                                   std::int64_t height, std::int64_t strip, int workers) {
+                                   std::int64_t height, std::int64_t strip, int workers,
+                                   bool by_levels = false) {
   Executor executor(workers);
   ArtworkFinder finder(width, height);
-  for (const auto pass : {&ArtworkFinder::count, &ArtworkFinder::add}) {
+  std::vector<std::uint8_t> levels(static_cast<std::size_t>(width * height));
+  const auto in_strips = [&](const auto& take) {
     for (std::int64_t y = 0; y < height; y += strip) {
-      (finder.*pass)({rgb.data() + 3 * y * width, ColourFormat::kRgb8, std::min(strip, height - y),
-                      width, 3 * width},
-                     executor, {});
+      const std::int64_t rows = std::min(strip, height - y);
+      take(PictureView{rgb.data() + 3 * y * width, ColourFormat::kRgb8, rows, width, 3 * width},
+           levels.data() + y * width);
     }
-  }
+  };
+  in_strips([&](const PictureView& rows, std::uint8_t* place) {
+    finder.count(rows, executor, {}, by_levels ? place : nullptr);
+  });
+  in_strips([&](const PictureView& rows, const std::uint8_t* place) {
+    if (by_levels) {
+      finder.add_levels(place, rows.rows, executor, {});
+    } else {
+      finder.add(rows, executor, {});
+    }
+  });
   return finder.finish();
 }
 
@@ -198,9 +210,16 @@ TEST_CASE("the b of every colour is that of cvtColor") {
   // In parts of lengths that leave something.
   for (std::int64_t at = 0, count = 1; at < 65536; at += count, count = (count + 5) % 97) {
     count = std::min<std::int64_t>(count, 65536 - at);
-    colours.count(rgb.data() + 3 * at, count, found);
+    colours.count(rgb.data() + 3 * at, count, found, nullptr);
   }
   CHECK(found == expected);
+  std::vector<std::uint8_t> levels(65536);
+  found = {};
+  colours.count(rgb.data(), 65536, found, levels.data());
+  CHECK(found == expected);
+  for (int k = 0; k < 65536; ++k) {
+    REQUIRE(levels[static_cast<std::size_t>(k)] == lab.at<cv::Vec3b>(k / 256, k % 256)[2]);
+  }
   const auto above = colours.above(130, executor, {});
   for (int k = 0; k < 65536; ++k) {
     const std::size_t index = rgb[3 * k] + 256U * rgb[3 * k + 1] + 65536U * rgb[3 * k + 2];
@@ -214,7 +233,7 @@ TEST_CASE("the box of the paper is found, whatever the strips and the workers") 
   const auto rgb = scan_of(333, 210, {50, 40, 240, 130});
   for (const int workers : {1, 2, 8}) {
     for (const std::int64_t strip : {1, 7, 64, 209, 210}) {
-      const auto box = artwork_of(rgb, 333, 210, strip, workers);
+      const auto box = artwork_of(rgb, 333, 210, strip, workers, workers > 1 && strip != 64);
       REQUIRE(box.has_value());
       CHECK(box->x == 51);
       CHECK(box->y == 41);
@@ -253,7 +272,12 @@ TEST_CASE("an artwork's finder refuses what is out of turn, and more than its li
   finder.count(all, executor, {});
   CHECK(code_of([&] { finder.count(all, executor, {}); }) == ErrorCode::kArgument);
   CHECK(code_of([&] { finder.finish(); }) == ErrorCode::kArgument);
-  finder.add(all, executor, {});
+  const std::vector<std::uint8_t> levels(600);
+  CHECK(code_of([&] { finder.add_levels(levels.data(), 21, executor, {}); }) ==
+        ErrorCode::kArgument);
+  finder.add_levels(levels.data(), 1, executor, {});
+  CHECK(code_of([&] { finder.add(all, executor, {}); }) == ErrorCode::kArgument);
+  finder.add_levels(levels.data() + 30, 19, executor, {});
   finder.finish();
   CHECK(code_of([&] { finder.finish(); }) == ErrorCode::kArgument);
   CHECK(code_of([] { ArtworkFinder(0, 5); }) == ErrorCode::kArgument);

@@ -13,10 +13,10 @@ from spinekit._core import SpinekitError
 from spinekit._inputs import Kind, find_inputs
 from spinekit._progress import Progress
 from spinekit._results import ResultFolder
-from spinekit.damage.finding import find_damage, settings_of
+from spinekit.damage.finding import searched, settings_of
 from spinekit.damage.model import ColorModel
 from spinekit.damage.piece import checked_scale
-from spinekit.damage.pieces import FORMATS, OVERLAY_NAME, check_formats
+from spinekit.damage.pieces import FORMATS, OVERLAY_NAME, OVERLAY_SIDE, check_formats
 from spinekit.damage.settings import MEMORY, bytes_of
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg")
@@ -160,10 +160,10 @@ def find_damage_files(
     check_formats(formats)
     if not isinstance(model, ColorModel):
         model = ColorModel.load(model)
-    memory = {name: options.pop(name) for name in ("memory_limit", "workers") if name in options}
+    means = {name: options.pop(name) for name in ("memory_limit", "workers") if name in options}
     settings = settings_of(**options)
-    bytes_of(memory.get("memory_limit", MEMORY))
-    _engine.worker_count(memory.get("workers"))
+    bytes_of(means.get("memory_limit", MEMORY))
+    _engine.worker_count(means.get("workers"))
     folder = _engine.path_of(out)
     paths = [source] if isinstance(source, str | os.PathLike) else list(source)
     scans = find_inputs([_engine.path_of(path) for path in paths], folder, SCANS)
@@ -187,10 +187,16 @@ def find_damage_files(
                 if found is not None:
                     done.kept.append(name)
                 else:
-                    pieces = find_damage(
-                        path, model, mm_per_pixel=scale, progress=progress, **options, **memory
+                    pieces, preview = searched(
+                        path,
+                        model,
+                        settings,
+                        mm_per_pixel=scale,
+                        progress=progress,
+                        side=OVERLAY_SIDE if "overlay" in formats else 0,
+                        **means,
                     )
-                    files = pieces.files(formats, path)
+                    files = pieces.files(formats, preview=preview)
                     found = {
                         "pieces": len(pieces),
                         "area_px": pieces.area,

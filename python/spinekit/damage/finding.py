@@ -8,7 +8,7 @@ from spinekit._core import ArgumentError
 from spinekit.damage.model import ColorModel
 from spinekit.damage.piece import checked_scale
 from spinekit.damage.pieces import DamagedPieces
-from spinekit.damage.scans import Box, Image, opened_scan
+from spinekit.damage.scans import Box, Image, Preview, opened_scan
 from spinekit.damage.searching import DECODING_SHARE, Means, Search
 from spinekit.damage.settings import MEMORY, DamageSettings, bytes_of
 
@@ -106,7 +106,6 @@ def find_damage(
     >>> [piece.box for piece in find_damage(scan, model)]
     [(200, 100, 60, 40)]
     """
-    started = time.perf_counter()
     settings = DamageSettings(
         boundary=boundary,
         at_boundary=at_boundary,
@@ -121,29 +120,58 @@ def find_damage(
         epsilon=epsilon,
         scale=scale,
     )
+    found, _ = searched(
+        scan,
+        model,
+        settings,
+        contours=contours,
+        mm_per_pixel=mm_per_pixel,
+        memory_limit=memory_limit,
+        workers=workers,
+        progress=progress,
+    )
+    return found
+
+
+def searched(
+    scan: Image,
+    model: ColorModel,
+    settings: DamageSettings,
+    *,
+    contours: bool = False,
+    mm_per_pixel: float | tuple[float, float] | None = None,
+    memory_limit: int | str = MEMORY,
+    workers: int | None = None,
+    progress: bool | None = None,
+    side: int = 0,
+) -> tuple[DamagedPieces, Preview | None]:
+    """Return what `find_damage` does, and the scan's preview of a longer side, unless that is 0."""
+    started = time.perf_counter()
     if not isinstance(model, ColorModel):
         raise ArgumentError(
             f"model: {type(model).__name__}, expected a ColorModel; ColorModel.load reads files"
         )
     if not model.damage:
         raise ArgumentError("model: none of its classes is damage; name those that are, by damage=")
+    scale = None if mm_per_pixel is None else checked_scale(mm_per_pixel)
     limit = bytes_of(memory_limit)
     executor = _engine.executor(_engine.worker_count(workers))
     opened = opened_scan(scan, executor, int(limit * DECODING_SHARE))
-    search = Search(opened, model, settings, Means(limit, executor, progress))
+    preview = Preview(opened, side) if side else None
+    search = Search(opened, model, settings, Means(limit, executor, progress, preview))
     box, notes = search.boundary()
-    found = search.pieces(box, contours)
-    return DamagedPieces(
-        found,
+    found = DamagedPieces(
+        search.pieces(box, contours),
         width=opened.columns,
         height=opened.rows,
         source=opened.name,
-        mm_per_pixel=checked_scale(mm_per_pixel) if mm_per_pixel is not None else opened.mm_per_pixel,
+        mm_per_pixel=opened.mm_per_pixel if scale is None else scale,
         boundary=box,
         settings=settings.to_dict(),
         notes=[*opened.notes, *notes],
         seconds=time.perf_counter() - started,
     )
+    return found, preview
 
 
 def settings_of(**options: Any) -> DamageSettings:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from spinekit._core import ArgumentError
 from spinekit.damage.piece import DamagedPiece
-from spinekit.damage.scans import Image, opened_scan, preview_step
+from spinekit.damage.scans import Image, Preview, opened_scan
 
 _LEAST_SIDE = 16
 # Neither paper, ink nor the white behind holes; told apart from all by those who see few colours too.
@@ -20,16 +20,8 @@ _MOST_HIDDEN = 0.08
 _BOX, _LETTERS = (11, 15, 18), (255, 255, 255)
 
 
-def draw(pieces: Sequence[DamagedPiece], scan: Image, size: tuple[int, int], side: int) -> NDArray[np.uint8]:
-    """Return the picture; see `DamagedPieces.overlay`.
-
-    Parameters
-    ----------
-    size : (width, height) that the pieces belong to, pixels
-    """
-    from PIL import Image as Pictures  # noqa: PLC0415 - slow to import
-    from PIL import ImageDraw  # noqa: PLC0415
-
+def preview_of(scan: Image, size: tuple[int, int], side: int) -> Preview:
+    """Return a scan made small, or an ArgumentError where it is not of that (width, height)."""
     try:
         enough = operator.index(side) >= _LEAST_SIDE
     except TypeError:
@@ -42,8 +34,15 @@ def draw(pieces: Sequence[DamagedPiece], scan: Image, size: tuple[int, int], sid
             f"scan: {opened.columns} x {opened.rows} pixels (width x height), but the pieces were found in "
             f"one of {size[0]} x {size[1]}"
         )
-    step = preview_step(opened.rows, opened.columns, side)
-    picture = opened.preview(side)
+    return opened.previewed(side)
+
+
+def draw(pieces: Sequence[DamagedPiece], preview: Preview) -> NDArray[np.uint8]:
+    """Return the picture; see `DamagedPieces.overlay`."""
+    from PIL import Image as Pictures  # noqa: PLC0415 - slow to import
+    from PIL import ImageDraw  # noqa: PLC0415
+
+    step, picture = preview.step, preview.pixels.copy()
     rows, columns = picture.shape[:2]
     corners = [_corners(piece, step) for piece in pieces]
 

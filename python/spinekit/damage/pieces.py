@@ -18,12 +18,16 @@ from spinekit.damage import cutting, piece_files, piece_table, svg
 from spinekit.damage.cutting import SvgFiles
 from spinekit.damage.dxf import dxf_file
 from spinekit.damage.geojson import geojson_text
+from spinekit.damage.overlay import draw, preview_of
 from spinekit.damage.piece import DamagedPiece, FoundPiece, area_text, checked_scale
+from spinekit.damage.scans import Preview
 
 Scale = float | tuple[float, float]
 
 FORMATS = ("svg", "csv", "json", "geojson", "dxf", "overlay")
 OVERLAY_NAME = "overlay.png"
+#: Pixels at most along an overlay's longer side.
+OVERLAY_SIDE = 2000
 #: Of compression; pictures of scans gain little from more.
 _EFFORT = 3
 
@@ -317,7 +321,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         arguments = piece_files.read(found)
         return cls(arguments.pop("found"), **arguments)
 
-    def overlay(self, scan: Any, *, side: int = 2000) -> NDArray[np.uint8]:
+    def overlay(self, scan: Any, *, side: int = OVERLAY_SIDE) -> NDArray[np.uint8]:
         """Return the scan made small, with damage tinted and outlined, and its numbers.
 
         Parameters
@@ -336,17 +340,18 @@ class DamagedPieces(Sequence[DamagedPiece]):
         ArgumentError
             If the scan is of another size than that of the pieces, or `side` is below 16.
         """
-        from spinekit.damage.overlay import draw  # noqa: PLC0415 - draws with Pillow, slow to import
+        return draw(self[:], preview_of(scan, (self.width, self.height), side))
 
-        return draw(self[:], scan, (self.width, self.height), side)
-
-    def files(self, formats: Sequence[str], scan: Any = None) -> dict[str, bytes]:
+    def files(
+        self, formats: Sequence[str], scan: Any = None, preview: Preview | None = None
+    ) -> dict[str, bytes]:
         """Return the files that other functions write, by their names, to be kept elsewhere.
 
         Parameters
         ----------
         formats : of "svg", "csv", "json", "geojson", "dxf", "overlay"
         scan : for the overlay
+        preview : of the scan, if there is one already
 
         Raises
         ------
@@ -356,12 +361,14 @@ class DamagedPieces(Sequence[DamagedPiece]):
             If ezdxf is wanted and not installed.
         """
         check_formats(formats)
-        if "overlay" in formats and scan is None:
+        if "overlay" in formats and scan is None and preview is None:
             raise ArgumentError("scan: missing; an overlay shows it")
         makers = {"csv": self._csv, "json": self._json, "geojson": self._geojson, "dxf": self._dxf}
         found = self._svg() if "svg" in formats else {}
         found |= {f"pieces.{name}": make() for name, make in makers.items() if name in formats}
-        return found | ({OVERLAY_NAME: _png(self.overlay(scan))} if "overlay" in formats else {})
+        if "overlay" in formats:
+            found[OVERLAY_NAME] = _png(draw(self[:], preview) if preview else self.overlay(scan))
+        return found
 
     def _svg(self) -> dict[str, bytes]:
         drawn, _ = self._drawable()

@@ -72,10 +72,14 @@ class Scan(ABC):
 
     def preview(self, side: int) -> NDArray[np.uint8]:
         """Return the scan with `side` pixels at most along its longer side; see `Preview`."""
+        return self.previewed(side).pixels
+
+    def previewed(self, side: int) -> "Preview":
+        """Return the same with its step."""
         found = Preview(self, side)
         for _, strip in self.strips(bounded=True):
             found.add(strip)
-        return found.pixels
+        return found
 
 
 class Preview:

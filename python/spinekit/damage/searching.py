@@ -39,11 +39,13 @@ class Means:
     limit : bytes of all
     executor : does the work
     progress : whether bars are shown; None where somebody looks
+    preview : that gets the rows of the scan, as they are read anyway
     """
 
     limit: int
     executor: _core.Executor
     progress: bool | None
+    preview: Preview | None = None
 
 
 class Search:
@@ -58,7 +60,7 @@ class Search:
     def __init__(self, scan: Scan, model: ColorModel, settings: DamageSettings, means: Means) -> None:
         self._scan, self._model, self._settings = scan, model, settings
         self._limit, self._executor = int(means.limit * _PIECES_SHARE), means.executor
-        self._progress = means.progress
+        self._progress, self._preview = means.progress, means.preview
         self._words = -(-scan.columns // 64)
         self._packed = np.empty((0, self._words), np.uint64)
         self._masks: _Spool | None = None
@@ -148,7 +150,14 @@ class Search:
 
     def _read(self, what: str, work: _Work) -> None:
         """Hand every strip of the scan to some work, from the top."""
-        self._pass(what, self._strips(), work)
+        preview, self._preview = self._preview, None
+
+        def look(strip: _Rows, cancel: _core.CancelToken) -> None:
+            if preview is not None:
+                preview.add(strip)
+            work(strip, cancel)
+
+        self._pass(what, self._strips(), look)
 
     def _pass(self, what: str, strips: Generator[_Rows, None, None], work: _Work) -> None:
         def run(cancel: _core.CancelToken) -> None:
