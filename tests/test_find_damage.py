@@ -245,7 +245,7 @@ def test_contours_are_kept_if_wanted(scan, model):
         ({"margin": True}, r"margin: True"),
         ({"grid": 0}, r"grid: 0"),
         ({"epsilon": float("nan")}, r"epsilon: nan"),
-        ({"memory_limit": "1 MB"}, r"memory_limit: '1 MB', expected at least 32 MB"),
+        ({"memory_limit": "1 MB"}, r"memory_limit: '1 MB', expected at least 48 MB"),
         ({"memory_limit": "much"}, r"memory_limit: 'much', expected bytes, or a size such as '200 MB'"),
         ({"mm_per_pixel": 0}, r"mm_per_pixel: 0"),
         ({"workers": 0}, r"workers: 0"),
@@ -264,12 +264,12 @@ def test_models_that_find_no_damage_are_told(scan):
 
 
 def test_more_pieces_than_there_is_room_for_are_refused(model):
-    paper = np.full((6_000, 6_000, 3), (201, 178, 132), np.uint8)
+    paper = np.full((8_000, 8_000, 3), (201, 178, 132), np.uint8)
     for y in range(8):
         for x in range(8):
             paper[4 + y :: 16, 4 + x :: 16] = 250
-    with pytest.raises(sk.ResourceError, match=r"memory limit of 16000000 bytes at row \d+ of 6000"):
-        sk.find_damage(paper, model, min_area=0, memory_limit="32 MB")
+    with pytest.raises(sk.ResourceError, match=r"memory limit of 24000000 bytes at row \d+ of 8000"):
+        sk.find_damage(paper, model, min_area=0, memory_limit="48 MB")
 
 
 def test_files_that_are_damaged_are_named(scan, model, tmp_path):

@@ -22,6 +22,8 @@ PART_SUFFIX = ".spinekit-part"
 #: From so many files on, one call for the whole disk is quicker than one for each.
 _MANY = 100
 
+_TICK = 0.1  # s
+
 _Result = TypeVar("_Result")
 
 _REMEDIES = {
@@ -53,16 +55,29 @@ def path_of(path: str | os.PathLike[str]) -> Path:
     return Path(path).expanduser()
 
 
-def interruptible(work: Callable[[_core.CancelToken], _Result]) -> _Result:
-    """Run `work` in a thread of its own, so that Ctrl-C reaches us and stops it."""
+def interruptible(
+    work: Callable[[_core.CancelToken], _Result], tick: Callable[[], None] | None = None
+) -> _Result:
+    """Run `work` in a thread of its own, so that Ctrl-C reaches us and stops it.
+
+    Parameters
+    ----------
+    work : gets the token that stops it
+    tick : is called here, in the caller's thread, some times a second, and once at the end
+    """
     cancel = _core.CancelToken()
     with concurrent.futures.ThreadPoolExecutor(1, "spinekit") as pool:
         future = pool.submit(work, cancel)
         try:
-            return future.result()
+            while tick is not None and not concurrent.futures.wait([future], _TICK).done:
+                tick()
+            result = future.result()
+            if tick is not None:
+                tick()
         except BaseException:
             cancel.cancel()
             raise
+        return result
 
 
 def read_file(path: Path) -> bytes:

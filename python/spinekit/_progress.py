@@ -19,14 +19,22 @@ def _bar_class() -> Any:
         except ImportError:
             pass
         else:
-            return tqdm
+            return _alone(tqdm)
     from tqdm import tqdm as plain  # noqa: PLC0415 - slow to import
 
-    return plain
+    return _alone(plain)
+
+
+def _alone(bar: Any) -> Any:
+    """Return the same bar without the thread that tqdm starts to watch bars, which can outlive Ctrl-C."""
+    return type("Bar", (bar,), {"monitor_interval": 0})
 
 
 class Progress:
-    """A bar over `total` items; ``progress=None`` shows it where somebody looks."""
+    """A bar over `total` items; ``progress=None`` shows it where somebody looks.
+
+    For one thread: the locks of bars do not survive Ctrl-C in one thread while another draws.
+    """
 
     def __init__(self, total: int, progress: bool | None, description: str, unit: str = "file") -> None:
         show = (sys.stderr.isatty() or _in_notebook()) if progress is None else progress

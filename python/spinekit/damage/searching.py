@@ -160,13 +160,24 @@ class Search:
         self._pass(what, self._strips(), look)
 
     def _pass(self, what: str, strips: Generator[_Rows, None, None], work: _Work) -> None:
+        done = shown = 0
+
         def run(cancel: _core.CancelToken) -> None:
+            nonlocal done
             for strip in strips:
+                if cancel.cancelled:
+                    return
                 work(strip, cancel)
-                bar.advance(count=len(strip))
+                done += len(strip)
+
+        def show() -> None:
+            nonlocal shown
+            now = done
+            bar.advance(count=now - shown)
+            shown = now
 
         with contextlib.closing(strips), Progress(self._scan.rows, self._progress, what, unit="row") as bar:
-            _engine.interruptible(run)
+            _engine.interruptible(run, show)
 
     def _strips(self) -> Generator[_Rows, None, None]:
         """Yield strips; while one is worked on, the next is decoded, if there is a worker for that."""

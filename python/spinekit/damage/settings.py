@@ -30,8 +30,8 @@ FOUND_MARGIN = 10
 
 #: What a search may take, unless it is told.
 MEMORY = "128 MB"
-#: Below this the rows of a wide scan do not find room.
-LEAST_MEMORY = 32 * 10**6
+#: Below this a table of colours and the rows of a wide scan do not find room.
+LEAST_MEMORY = 48 * 10**6
 _LARGEST = 1 << 40
 
 
