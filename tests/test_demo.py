@@ -16,6 +16,8 @@ from spinekit.demo import cases, films, networks, write_demo
 from spinekit.demo.film_sections import film_sections
 from spinekit.demo.network_sections import network_sections
 
+_SECTIONS = ("phantom", "filters", "segmented", "measured", "damage")
+
 
 def test_page_without_a_folder(tmp_path, monkeypatch):
     monkeypatch.setattr(cases, "CT_SPACING", (15.0, 1.6, 1.6))
@@ -25,6 +27,8 @@ def test_page_without_a_folder(tmp_path, monkeypatch):
     text = page.path.read_text("utf-8")
     sources = set(re.findall("src='([^']+)'", text))
     assert sources
+    sources |= set(re.findall("href='(pictures/[^']+)'", text))
+    assert "pictures/pieces.svg" in sources
     for source in sources:
         assert (page.path.parent / source).is_file(), source
     for place in re.findall("href='#([^']+)'", text):
@@ -33,8 +37,13 @@ def test_page_without_a_folder(tmp_path, monkeypatch):
     assert not re.search(r"https?://", text)
     for word in ("PSNR", "SSIM", "the header alone takes", "middle", "A film with known truth", "Measured"):
         assert word in text
-    order = [text.index(f"<h2 id='{place}'>") for place in ("phantom", "filters", "segmented", "measured")]
+    order = [text.index(f"<h2 id='{place}'>") for place in _SECTIONS]
     assert order == sorted(order)
+    (tmp_path / "in").mkdir()
+    save(make_dataset(body_picture(64, 64), bits_stored=12), tmp_path / "in" / "0.dcm")
+    again = write_demo(tmp_path / "demo", tmp_path / "in")
+    assert "id='damage'" not in again.path.read_text("utf-8")
+    assert not (tmp_path / "demo" / "pictures" / "pieces.svg").exists()
 
 
 def test_films_are_shown_with_their_truth_and_what_is_measured(tmp_path, monkeypatch):

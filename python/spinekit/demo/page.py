@@ -10,6 +10,8 @@ from spinekit.demo.films import Films
 from spinekit.demo.markup import code, table, text
 from spinekit.demo.networks import Networks
 from spinekit.demo.runs import CaseResult, Outcome
+from spinekit.demo.scan_section import scan_section
+from spinekit.demo.scans import Scanned
 from spinekit.demo.sections import section
 
 
@@ -38,21 +40,27 @@ def render(
     frame: Frame,
     films: Films | None = None,
     networks: Networks | None = None,
+    scanned: Scanned | None = None,
 ) -> str:
-    """Return the page as HTML; `films`, and what `networks` see of them, are shown where they were made."""
+    """Return the page as HTML.
+
+    `films`, what `networks` see of them, and what was `scanned` are shown where they were made.
+    """
     css = importlib.resources.files("spinekit.demo").joinpath("style.css").read_text("utf-8")
     parts = [_overview(results), _words()]
     parts += [section(result, first=result is results[0]) for result in results]
     if films is not None:
         parts.append(film_sections(films, networks))
+    if scanned is not None:
+        parts.append(scan_section(scanned))
     if frame.odd or frame.notes:
         parts.append(_aside(frame))
-    parts.append(_machine(results, frame, films, networks))
+    parts.append(_machine(results, frame, films, networks, scanned))
     return (
         "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
         f"<title>spinekit demo</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
-        f"{_header(results, frame, films, networks)}\n<main>\n{chr(10).join(parts)}\n</main>\n"
+        f"{_header(results, frame, films, networks, scanned)}\n<main>\n{chr(10).join(parts)}\n</main>\n"
         f"{_footer(frame)}\n</body>\n</html>\n"
     )
 
@@ -61,10 +69,14 @@ def render(
 
 
 def _header(
-    results: Sequence[CaseResult], frame: Frame, films: Films | None, networks: Networks | None
+    results: Sequence[CaseResult],
+    frame: Frame,
+    films: Films | None,
+    networks: Networks | None,
+    scanned: Scanned | None,
 ) -> str:
     problems = sum(len(result.problems) for result in results) + frame.odd_failed
-    problems += sum(len(shown.problems) for shown in (films, networks) if shown is not None)
+    problems += sum(len(shown.problems) for shown in (films, networks, scanned) if shown is not None)
     files = sum(len(o.report.images) for result in results for o in result.outcomes)
     kind, words = "verdict", f"{files} compressed files were read back, decoded and compared: all as promised"
     if problems:
@@ -81,6 +93,9 @@ def _header(
             f"<a href='#phantom'>A film with known truth</a> {seen if networks is not None else ''}"
             "<a href='#measured'>Measured</a> "
         )
+    if scanned is not None:
+        angles += "; and the damage in a scan whose holes are known"
+        shown += "<a href='#damage'>Damage in a scan</a> "
     return (
         f"<header><div><h1>spinekit: {title}</h1>"
         f"<p class='lead'>Measured on this machine in {frame.seconds:.0f} s, on {subject}: what compression "
@@ -151,7 +166,11 @@ def _aside(frame: Frame) -> str:
 
 
 def _machine(
-    results: Sequence[CaseResult], frame: Frame, films: Films | None, networks: Networks | None
+    results: Sequence[CaseResult],
+    frame: Frame,
+    films: Films | None,
+    networks: Networks | None,
+    scanned: Scanned | None,
 ) -> str:
     times = [["Preparing the files", "", "", "", f"{frame.prepared:.2f} s"]]
     for result in results:
@@ -162,6 +181,8 @@ def _machine(
         times.append(["Films, measured", *([""] * len(modes)), f"{films.seconds:.2f} s"])
     if networks is not None:
         times.append(["Filters, a network", *([""] * len(modes)), f"{networks.seconds:.2f} s"])
+    if scanned is not None:
+        times.append(["Damage in a scan", *([""] * len(modes)), f"{scanned.seconds:.2f} s"])
     found = sk.info()
     libraries = ", ".join(f"{name} {version}" for name, version in found["libraries"].items())
     rows = [

@@ -19,10 +19,11 @@ from spinekit.demo import cases, page
 from spinekit.demo.films import Films, show_films
 from spinekit.demo.networks import Networks, show_networks
 from spinekit.demo.runs import CaseResult, Runner
+from spinekit.demo.scans import Scanned, show_scan
 
 #: Lists what a run has written; only that is ever replaced.
 _MARKER = ".spinekit-demo.json"
-_OWN_NAME = re.compile(r"index\.html|pictures/[a-z0-9_-]+\.png")
+_OWN_NAME = re.compile(r"index\.html|pictures/[a-z0-9_-]+\.(?:png|svg)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +68,7 @@ def write_demo(
     ----------
     out : folder of the page; new, empty, or that of an earlier demo, which is replaced
     folder : DICOM files of your own: a folder, a ZIP or a file; None takes a phantom's CT
-        and films, and the test files that pydicom brings along
+        and films, a scan of torn paper, and the test files that pydicom brings along
     workers : as for `compress`
 
     Returns
@@ -83,7 +84,7 @@ def write_demo(
 
     Notes
     -----
-    About 15 s without `folder`. The page needs neither scripts nor a network. It carries no elements
+    About 20 s without `folder`. The page needs neither scripts nor a network. It carries no elements
     that name a patient, no file names and no UIDs of your files, only their pixels; of images that
     say BurnedInAnnotation YES not even those. Archives are made in a temporary folder and removed.
 
@@ -111,10 +112,12 @@ def write_demo(
         problems = [problem for result in results for problem in result.problems] + odd_problems
         films: Films | None = None
         networks: Networks | None = None
+        scanned: Scanned | None = None
         if folder is None:
             films = show_films(stage / "pictures", workers)
             networks = show_networks(stage / "pictures", workers)
-            problems += films.problems + networks.problems
+            scanned = show_scan(stage / "pictures", workers)
+            problems += films.problems + networks.problems + scanned.problems
         frame = page.Frame(
             own=folder is not None,
             notes=plan.notes,
@@ -123,7 +126,7 @@ def write_demo(
             seconds=time.perf_counter() - started,
             prepared=prepared,
         )
-        text = page.render(results, frame, films, networks)
+        text = page.render(results, frame, films, networks, scanned)
         (stage / "index.html").write_text(text, "utf-8")
         try:
             _put_in_place(stage, target, earlier)
