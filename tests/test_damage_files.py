@@ -52,7 +52,8 @@ def test_every_scan_has_its_folder(scans, model, tmp_path):
     assert done.found["a"]["area_mm2"] == pytest.approx(done.found["a"]["area_px"] * (25.4 / 600) ** 2)
     assert done.found["größer als/b 1"]["area_mm2"] is None
     text = str(done)
-    assert text.startswith(f"2 of 3 scans searched for '{out}' in ")
+    assert text.startswith("2 of 3 scans searched in ")
+    assert f"their pieces are in '{out}'\n  a: " in text
     assert "1 FAILED:\n  cut off: " in text
 
 
@@ -76,6 +77,8 @@ def test_pieces_of_other_options_are_not_replaced_unasked(scans, model, tmp_path
     for options in ({"min_area": 900_000}, {"mm_per_pixel": 0.5}, {"formats": ["svg", "csv"]}):
         done = sk.find_damage_files(scans / "a.tif", out, model, **{"formats": ["svg"], **options})
         assert "was made with " in done.failures["a"]
+        if "min_area" in options:
+            assert "with min_area 50, now 900000; choose" in done.failures["a"]
         assert {path.name: path.read_bytes() for path in (out / "a").iterdir()} == before
     done = sk.find_damage_files(
         scans / "a.tif", out, model, formats=["svg"], min_area=200_000, overwrite=True
@@ -98,7 +101,7 @@ def test_options_that_cannot_be_are_told_before_anything_is_made(scans, model, t
     for options, message in (
         ({"formats": ["pdf"]}, "formats: 'pdf'"),
         ({"formats": "svg"}, "formats: 'svg', expected a list"),
-        ({"colour": 1}, "colour"),
+        ({"colour": 1}, "colour: no such option, expected boundary, at_boundary, margin"),
         ({"kernel": -1}, "kernel: -1"),
         ({"mm_per_pixel": -1}, "mm_per_pixel: -1"),
         ({"memory_limit": "3"}, "memory_limit"),
@@ -177,7 +180,8 @@ def test_the_command_tells_what_failed(scans, model, tmp_path, capsys):
     ("words", "message"),
     [
         (["--out", "o"], "give --model, or boxes by --background and --foreground"),
-        (["--model", "m.json", "--background", "0", "0", "2", "2"], "and not both"),
+        (["--model", "m.json", "--background", "0", "0", "2", "2", "--out", "o"], "and not both"),
+        (["--model", "m.json"], "--out: missing"),
         (["--background", "0", "0", "9", "9", "--out", "o"], "foreground: no box"),
         (["--model", "none.json", "--out", "o"], "none.json"),
     ],

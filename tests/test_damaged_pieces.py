@@ -64,7 +64,7 @@ def test_pieces_are_a_sequence(pieces):
 
 
 def test_there_is_no_piece_of_another_number(pieces):
-    with pytest.raises(ArgumentError, match="number: 9, there is no such piece; numbers are 1 to 5"):
+    with pytest.raises(ArgumentError, match="number: 9, there is no such piece; numbers are 1, 2, 3, 4, 5"):
         pieces.by_number(9)
     with pytest.raises(ArgumentError, match="numbers are none"):
         pieces_of(np.zeros((4, 4), np.uint8)).by_number(1)

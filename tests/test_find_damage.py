@@ -10,6 +10,7 @@ import pytest
 import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 import damage_reference as reference
 import spinekit as sk
@@ -210,6 +211,31 @@ def test_lines_are_sought_in_a_preview_of_large_scans(model, monkeypatch):
     assert any("each pixel of which stands for 3 x 3" in note for note in found.notes)
     x, y, width, height = found.boundary
     assert np.abs(np.subtract((x, y, x + width, y + height), (90, 90, 930, 870))).max() <= 6
+
+
+def test_why_there_is_no_piece_is_said(scan, model):
+    found = sk.find_damage(scan, model, min_area=10**9)
+    assert found.notes[0].startswith(
+        "there are damaged pixels, but no piece is left of them: those at the scan's"
+    )
+    assert sk.find_damage(scan[40:60, 60:180], model).notes == (
+        "no pixel is of the damage's colours: do the model's boxes fit this scan?",
+    )
+    found = sk.find_damage(scan, model, boundary=(30, 30, 280, 260), margin=9_000)
+    assert found.notes[0].startswith("nothing is left of the boundary (30, 30, 280, 260) within a margin of ")
+
+
+def test_a_limit_that_does_not_do_tells_one_that_does(scan, model, tmp_path):
+    large = np.tile(scan, (12, 14, 1))
+    Image.fromarray(large).save(tmp_path / "large.jpg", progressive=True, quality=80)
+    with pytest.raises(sk.UnsupportedError, match="is progressive.* or raise the memory limit to ") as told:
+        sk.find_damage(tmp_path / "large.jpg", model, memory_limit="64 MB")
+    enough = str(told.value).rpartition("limit to ")[2]
+    assert sk.find_damage(tmp_path / "large.jpg", model, memory_limit=enough).width == large.shape[1]
+    with pytest.raises(sk.UnsupportedError, match="raise the memory limit to ") as told:
+        model.classify(tmp_path / "large.jpg", memory_limit="48 MB")
+    enough = str(told.value).rpartition("limit to ")[2]
+    assert model.classify(tmp_path / "large.jpg", memory_limit=enough).shape == large.shape[:2]
 
 
 def test_the_scale_of_a_file_is_used(scan, model, tmp_path):

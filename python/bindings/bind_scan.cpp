@@ -16,10 +16,10 @@ namespace {
 // Python may share a reader between threads, which then wait for each other.
 class SharedScan {
  public:
-  SharedScan(const std::filesystem::path& path, std::int64_t memory_limit,
+  SharedScan(const std::filesystem::path& path, const ScanLimits& limits,
              std::shared_ptr<Executor> executor)
       : executor_(std::move(executor)) {
-    reader_ = open_scan(path.string(), {.memory = memory_limit}, executor_.get());
+    reader_ = open_scan(path.string(), limits, executor_.get());
     info_ = reader_->info();
   }
 
@@ -111,13 +111,14 @@ void bind_scan(py::module_& module) {
 
   py::classh<SharedScan>(module, "ScanReader", "A scan of any size, by rows, in bounded memory.")
       .def(py::init([](const std::filesystem::path& path, std::int64_t memory_limit,
-                       std::optional<std::shared_ptr<Executor>> executor) {
+                       std::optional<std::shared_ptr<Executor>> executor, double share) {
              const py::gil_scoped_release release;
-             return std::make_unique<SharedScan>(path, memory_limit,
+             const ScanLimits limits{.memory = memory_limit, .share = share};
+             return std::make_unique<SharedScan>(path, limits,
                                                  std::move(executor).value_or(nullptr));
            }),
            py::arg("path"), py::arg("memory_limit") = ScanLimits{}.memory,
-           py::arg("executor") = py::none())
+           py::arg("executor") = py::none(), py::arg("share") = 1.0)
       .def_property_readonly("info", &SharedScan::info, py::return_value_policy::copy)
       .def_property_readonly(
           "next_row",

@@ -702,6 +702,7 @@ class ScanReader:
         path: os.PathLike[str] | str | bytes,
         memory_limit: typing.SupportsInt | typing.SupportsIndex = 67108864,
         executor: Executor | None = None,
+        share: typing.SupportsFloat | typing.SupportsIndex = 1.0,
     ) -> None: ...
     def close(self) -> None: ...
     def read(self, rows: typing.SupportsInt | typing.SupportsIndex) -> numpy.ndarray:

@@ -1,6 +1,8 @@
 """Progress bars: on terminals and in notebooks, silent elsewhere."""
 
+import contextlib
 import sys
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -40,7 +42,8 @@ class Progress:
         show = (sys.stderr.isatty() or _in_notebook()) if progress is None else progress
         self._bar: Any = None
         if show and total:
-            self._bar = _bar_class()(total=total, desc=description, unit=unit, smoothing=0.1)
+            with contextlib.suppress(OSError, ValueError):
+                self._bar = _bar_class()(total=total, desc=description, unit=unit, smoothing=0.1)
 
     def __enter__(self) -> "Progress":
         return self
@@ -51,12 +54,23 @@ class Progress:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._bar is not None:
-            self._bar.close()
+        self._draw(lambda bar: bar.close())
 
     def advance(self, note: str = "", count: int = 1) -> None:
         """One more item is done, or several."""
-        if self._bar is not None:
+
+        def draw(bar: Any) -> None:
             if note:
-                self._bar.set_postfix_str(note, refresh=False)
-            self._bar.update(count)
+                bar.set_postfix_str(note, refresh=False)
+            bar.update(count)
+
+        self._draw(draw)
+
+    def _draw(self, draw: Callable[[Any], None]) -> None:
+        if self._bar is None:
+            return
+        try:
+            draw(self._bar)
+        except (OSError, ValueError):  # nobody looks any more: a closed pipe must not stop the work
+            self._bar.disable = True
+            self._bar = None

@@ -142,15 +142,24 @@ def _differences(before: Any, now: dict[str, Any]) -> list[str]:
     """Return which options of an earlier run were others, with their values where these are short."""
     if not isinstance(before, dict):
         return ["with other options"]
+    old_values, new_values = _flat(before), _flat(now)
     told = []
-    for name in dict.fromkeys([*now, *before]):
-        old, new = before.get(name), now.get(name)
+    for name in dict.fromkeys([*new_values, *old_values]):
+        old, new = old_values.get(name), new_values.get(name)
         if old == new:
             continue
         values = f"{name} {old}, now {new}"
         short = len(values) <= _MOST_LETTERS
         told.append(values if short else f"other {name}")
     return [f"with {', '.join(told)}"] if told else []
+
+
+def _flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Return options with those of groups of settings beside them."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= value if name == "settings" and isinstance(value, dict) else {name: value}
+    return flat
 
 
 def _state(path: Path) -> list[Any]:

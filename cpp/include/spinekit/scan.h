@@ -21,6 +21,8 @@ namespace spinekit {
 struct ScanLimits {
   // For what decoding holds, the caller's rows not counted; at least kLeast.
   std::int64_t memory = std::int64_t{64} << 20;
+  // What part that is of the limit that the caller's user knows, for messages.
+  double share = 1;
 
   static constexpr std::int64_t kLeast = std::int64_t{1} << 20;
 };

@@ -226,9 +226,8 @@ class JpegReader : public ScanReader {
       throw_unsupported(
           std::string(jpeg.progressive_mode != FALSE ? "is progressive" : "has several scans") +
           ", so that all of it would have to be in memory (" + megabytes(bytes) +
-          " MB, the limit is " + megabytes(limits_.memory) +
-          " MB): save it as baseline JPEG, for example with 'jpegtran -outfile OUT IN', or raise "
-          "the limit");
+          " MB): save it as baseline JPEG, for example with 'jpegtran -outfile OUT IN', " +
+          raised(bytes + bytes / 2, limits_));
     }
   }
 

@@ -188,9 +188,9 @@ class PngReader : public ScanReader {
     if (header_.interlaced && all > limits_.memory - limits_.memory / 4) {
       throw_unsupported(
           "is interlaced, so that all of it would have to be in memory (" + megabytes(all) +
-          " MB, the limit is " + megabytes(limits_.memory) +
           " MB): save it without interlacing, for example with ImageMagick's 'convert IN "
-          "-interlace none OUT', or raise the limit");
+          "-interlace none OUT', " +
+          raised(all + all / 2, limits_));
     }
   }
 

@@ -25,5 +25,7 @@ std::string row_label(std::int64_t row, std::int64_t height);
 // Only 1, top left first; 0 is what careless writers mean by it.
 void check_orientation(int orientation);
 std::string megabytes(std::int64_t bytes);
+// "or raise the memory limit to 300 MB": what it takes for `memory` to be that large.
+std::string raised(std::int64_t memory, const ScanLimits& limits);
 
 }  // namespace spinekit

@@ -37,9 +37,12 @@ void ScanReader::rewind() {
 void check_row_fits(std::int64_t row_bytes, const ScanLimits& limits) {
   if (row_bytes <= limits.memory / 16) return;
   throw_unsupported("one row takes " + megabytes(row_bytes) +
-                    " MB, too much for a memory limit of " + megabytes(limits.memory) +
-                    " MB: raise the limit to " + megabytes(row_bytes * 16) +
-                    " MB, or cut the picture into columns");
+                    " MB: cut the picture into columns, " + raised(row_bytes * 16, limits));
+}
+
+std::string raised(std::int64_t memory, const ScanLimits& limits) {
+  const double wanted = static_cast<double>(memory) / limits.share;
+  return "or raise the memory limit to " + megabytes(static_cast<std::int64_t>(wanted)) + " MB";
 }
 
 void check_sides(std::int64_t width, std::int64_t height) {

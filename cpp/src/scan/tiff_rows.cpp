@@ -212,11 +212,10 @@ class StripStreams : public TiffRows {
   std::vector<std::unique_ptr<StripRows>> planes_;
 };
 
-[[noreturn]] void refuse(const std::string& what, std::int64_t bytes, const ScanLimits& limits) {
+[[noreturn]] void refuse(const std::string& what, std::int64_t bytes) {
   throw_unsupported(what + " at once (" + megabytes(bytes) +
-                    " MB), too much for a memory limit of " + megabytes(limits.memory) +
-                    " MB: save it in smaller ones, for example with libtiff's 'tiffcp -s -r 16 -c "
-                    "lzw -p contig IN OUT', or raise the limit");
+                    " MB): save it in smaller ones, for example with libtiff's 'tiffcp -s -r 16 -c "
+                    "lzw -p contig IN OUT', or raise the memory limit");
 }
 
 }  // namespace
@@ -229,11 +228,11 @@ std::unique_ptr<TiffRows> make_tiff_rows(const TiffLayout& layout, TiffFile* tif
   const std::int64_t tile = checked_product(layout.chunk_row_bytes(), layout.chunk_rows, "tile");
   const std::int64_t packed = *std::max_element(layout.lengths.begin(), layout.lengths.end());
   if (!layout.unpacked && packed > memory / kPackedShare) {
-    refuse(std::string("needs a packed ") + (layout.tiled ? "tile" : "strip"), packed, file.limits);
+    refuse(std::string("needs a packed ") + (layout.tiled ? "tile" : "strip"), packed);
   }
   if (layout.tiled) {
     if (rows > memory / kRowsShare || tile > memory / kRowsShare / 4) {
-      refuse("needs a row of tiles", std::max(rows, tile), file.limits);
+      refuse("needs a row of tiles", std::max(rows, tile));
     }
     return std::make_unique<ChunkBands>(layout, tiff, file);
   }
@@ -242,7 +241,7 @@ std::unique_ptr<TiffRows> make_tiff_rows(const TiffLayout& layout, TiffFile* tif
     return std::make_unique<ChunkBands>(layout, tiff, file);
   }
   if (!layout.unpacked && layout.planes > 1) {
-    refuse("needs a strip of each colour", rows, file.limits);
+    refuse("needs a strip of each colour", rows);
   }
   return std::make_unique<StripStreams>(layout, tiff, file);
 }

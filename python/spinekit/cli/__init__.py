@@ -6,7 +6,8 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 
 import spinekit as sk
 from spinekit.cli import archives, damaging, films, general, segmenting, volumes
@@ -27,6 +28,17 @@ def build_parser() -> argparse.ArgumentParser:
     return commands.parser
 
 
+@contextlib.contextmanager
+def _plain_warnings(command: str) -> Iterator[None]:
+    """Have warnings come as a line for people, without the place in the code."""
+    usual = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"spinekit {command}: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = usual
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     parser = build_parser()
@@ -36,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
     try:
-        return int(options.handler(options))
+        with _plain_warnings(options.command):
+            return int(options.handler(options))
     except sk.ArgumentError as failure:
         print(f"spinekit {options.command}: {failure}", file=sys.stderr)
         return USAGE

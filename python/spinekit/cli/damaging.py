@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import spinekit as sk
+from spinekit import _engine
+from spinekit._inputs import find_inputs
 from spinekit.cli.commands import Commands, finished, worker_options
+from spinekit.damage.batch import SCANS
 from spinekit.damage.pieces import FORMATS
 from spinekit.damage.settings import AT_BOUNDARY, MEMORY, NUMBERINGS
 
@@ -51,12 +54,16 @@ def add_commands(commands: Commands) -> None:
         type=float,
         nargs="+",
         metavar="MM",
-        help="one number, or x and y; default: what the file says. 25.4 / dpi",
+        help="one number, or x and y, as 0.0423 for 600 dpi (25.4 / 600); default: what the file says",
     )
     damage.add_argument(
         "--memory-limit", default=MEMORY, metavar="SIZE", help=f"of the work (default: {MEMORY})"
     )
-    damage.add_argument("--overwrite", action="store_true", help="make and write everything again")
+    damage.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="make and write everything again, also what was changed by hand",
+    )
     worker_options(damage)
 
 
@@ -83,7 +90,13 @@ def _add_search(damage: argparse.ArgumentParser) -> None:
         metavar="PX",
         help="draws the boundary in (default: 10 if it was found, 0 if it was given)",
     )
-    search.add_argument("--kernel", type=int, default=3, metavar="PX", help="of the opening (default: 3)")
+    search.add_argument(
+        "--kernel",
+        type=int,
+        default=3,
+        metavar="PX",
+        help="of the opening (default: 3, the least where scaled)",
+    )
     search.add_argument("--join", action="store_true", help="make one of pieces near each other")
     search.add_argument("--morph-size", type=int, default=9, metavar="PX", help="of --join (default: 9)")
     search.add_argument("--min-area", type=int, default=50, metavar="PX", help="default: 50")
@@ -106,12 +119,12 @@ def _add_search(damage: argparse.ArgumentParser) -> None:
 
 
 def _damage(options: argparse.Namespace) -> int:
+    if options.out is None and options.save_model is None:
+        raise sk.ArgumentError("--out: missing; it is the folder that pieces are written to")
     model = _model(options)
     if options.save_model is not None:
         model.save(options.save_model)
     if options.out is None:
-        if options.save_model is None:
-            raise sk.ArgumentError("--out: missing; it is the folder that pieces are written to")
         return 0
     found = sk.find_damage_files(
         options.scans,
@@ -148,12 +161,15 @@ def _model(options: argparse.Namespace) -> sk.ColorModel:
             if getattr(options, name) is not None:
                 raise sk.ArgumentError(f"--{name.replace('_', '-')}: of a model of boxes, not of --model")
         return sk.ColorModel.load(options.model)
+    out = None if options.out is None else _engine.path_of(options.out)
+    scans = find_inputs([_engine.path_of(path) for path in options.scans], out, SCANS)
     return sk.ColorModel.fit(
-        options.scans[0],
+        next(iter(scans.values())),
         background=options.background or (),
         foreground=options.foreground or (),
         rule=options.rule or "mahalanobis",
         reject=options.reject,
+        memory_limit=options.memory_limit,
     )
 
 

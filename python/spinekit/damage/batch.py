@@ -13,7 +13,7 @@ from spinekit._core import SpinekitError
 from spinekit._inputs import Kind, find_inputs
 from spinekit._progress import Progress
 from spinekit._results import ResultFolder
-from spinekit.damage.finding import searched, settings_of
+from spinekit.damage.finding import check_model, searched, settings_of
 from spinekit.damage.model import ColorModel
 from spinekit.damage.piece import checked_scale
 from spinekit.damage.pieces import FORMATS, OVERLAY_NAME, OVERLAY_SIDE, check_formats
@@ -55,8 +55,8 @@ class DamagedScans:
     Attributes
     ----------
     folder : of everything
-    found : of each scan by its name, what was there already included: "pieces" their number, "area_px",
-        "area_mm2" (None where the scale is unknown), "notes"
+    found : of each scan by its name, what was there already included: "pieces" their number, "pixels" that
+        are damaged, "area_px", "area_mm2" and "mm_per_pixel" (None where the scale is unknown), "notes"
     kept : names of scans whose pieces were there
     failures : why a scan has no pieces, by its name
     names : of all scans, in order
@@ -90,13 +90,17 @@ class DamagedScans:
         kept = f", {len(self.kept)} were there" if self.kept else ""
         made = len(self.found) - len(self.kept)
         lines = [
-            f"{made} of {len(self.names)} scans searched for '{self.folder}' in {self.seconds:.1f} s{kept}"
+            f"{made} of {len(self.names)} scans searched in {self.seconds:.1f} s, their pieces are in "
+            f"'{self.folder}'{kept}"
         ]
         for name, one in self.found.items():
-            size = f"{one['area_px']:,.0f} px"
-            if one["area_mm2"] is not None:
-                size += f", {one['area_mm2']:,.1f} mm2"
-            lines.append(f"  {name}: {one['pieces']:,} pieces, {size}")
+            count = f"{one['pieces']:,} piece{'' if one['pieces'] == 1 else 's'}"
+            size = f"{one['pixels']:,} damaged pixels"
+            if one["mm_per_pixel"] is not None:
+                x, y = one["mm_per_pixel"]
+                scale = f"{x:.4g}" if x == y else f"{x:.4g} x {y:.4g}"
+                size += f", {one['pixels'] * x * y:,.1f} mm2 at {scale} mm a pixel"
+            lines.append(f"  {name}: {count}, {size}")
             lines += [f"    {note}" for note in one["notes"]]
         if self.failures:
             lines.append(f"{len(self.failures)} FAILED:")
@@ -128,7 +132,7 @@ def find_damage_files(
         - "csv", "json", "geojson", "dxf": ``pieces.csv``, ...; see `DamagedPieces`
         - "overlay": ``overlay.png``, the scan made smaller, with its pieces and their numbers
     mm_per_pixel : of all scans, (x, y) or both; None for what the files say
-    overwrite : make everything again, and replace what is there
+    overwrite : make everything again, and replace what is there, files that were changed by hand too
     progress : whether bars are shown; None where somebody looks
     options : of `find_damage`: boundary, numbering, min_area, ...
 
@@ -160,6 +164,7 @@ def find_damage_files(
     check_formats(formats)
     if not isinstance(model, ColorModel):
         model = ColorModel.load(model)
+    check_model(model)
     means = {name: options.pop(name) for name in ("memory_limit", "workers") if name in options}
     settings = settings_of(**options)
     bytes_of(means.get("memory_limit", MEMORY))
@@ -199,8 +204,10 @@ def find_damage_files(
                     files = pieces.files(formats, preview=preview)
                     found = {
                         "pieces": len(pieces),
+                        "pixels": pieces.pixels,
                         "area_px": pieces.area,
                         "area_mm2": pieces.area_mm2,
+                        "mm_per_pixel": pieces.mm_per_pixel and list(pieces.mm_per_pixel),
                         "notes": list(pieces.notes),
                     }
                     results.write(

@@ -1,5 +1,6 @@
 """From a scan to its damaged pieces."""
 
+import dataclasses
 import time
 from typing import Any, Literal
 
@@ -147,31 +148,39 @@ def searched(
 ) -> tuple[DamagedPieces, Preview | None]:
     """Return what `find_damage` does, and the scan's preview of a longer side, unless that is 0."""
     started = time.perf_counter()
-    if not isinstance(model, ColorModel):
-        raise ArgumentError(
-            f"model: {type(model).__name__}, expected a ColorModel; ColorModel.load reads files"
-        )
-    if not model.damage:
-        raise ArgumentError("model: none of its classes is damage; name those that are, by damage=")
+    check_model(model)
     scale = None if mm_per_pixel is None else checked_scale(mm_per_pixel)
     limit = bytes_of(memory_limit)
     executor = _engine.executor(_engine.worker_count(workers))
-    opened = opened_scan(scan, executor, int(limit * DECODING_SHARE))
+    opened = opened_scan(scan, executor, limit, DECODING_SHARE)
     preview = Preview(opened, side) if side else None
     search = Search(opened, model, settings, Means(limit, executor, progress, preview))
     box, notes = search.boundary()
+    pieces, why_none = search.pieces(box, contours)
     found = DamagedPieces(
-        search.pieces(box, contours),
+        pieces,
         width=opened.columns,
         height=opened.rows,
         source=opened.name,
         mm_per_pixel=opened.mm_per_pixel if scale is None else scale,
         boundary=box,
         settings=settings.to_dict(),
-        notes=[*opened.notes, *notes],
+        notes=[*opened.notes, *notes, *why_none],
         seconds=time.perf_counter() - started,
     )
     return found, preview
+
+
+def check_model(model: ColorModel) -> None:
+    """Raise an ArgumentError where a model finds no damage, or all is damage to it."""
+    if not isinstance(model, ColorModel):
+        raise ArgumentError(
+            f"model: {type(model).__name__}, expected a ColorModel; ColorModel.load reads files"
+        )
+    if not model.damage:
+        raise ArgumentError("model: none of its classes is damage; name those that are, by damage=")
+    if model.damage == model.classes and model.reject is None:
+        raise ArgumentError("model: all of its classes are damage, and so is every pixel; add another")
 
 
 def settings_of(**options: Any) -> DamageSettings:
@@ -184,5 +193,7 @@ def settings_of(**options: Any) -> DamageSettings:
     """
     try:
         return DamageSettings(**options)
-    except TypeError as failure:
-        raise ArgumentError(f"find_damage: {failure}") from None
+    except TypeError:
+        known = [one.name for one in dataclasses.fields(DamageSettings)]
+        unknown = next(name for name in options if name not in known)
+        raise ArgumentError(f"{unknown}: no such option, expected {', '.join(known)}") from None

@@ -15,7 +15,7 @@ from spinekit._core import ArgumentError, MalformedDataError
 from spinekit.annotations.reading import read_json
 from spinekit.damage import model_files
 from spinekit.damage.fitting import ColorComponent, fitted
-from spinekit.damage.scans import Image, Scan, opened_scan
+from spinekit.damage.scans import DECODING, Image, Scan, opened_scan
 
 #: Label of pixels that are too far from every class.
 REJECTED = 255
@@ -85,6 +85,7 @@ class ColorModel:
         damage: str | Sequence[str] | None = None,
         rule: Literal["mahalanobis", "qda"] = "mahalanobis",
         reject: float | None = None,
+        memory_limit: int | str = DECODING,
     ) -> "ColorModel":
         """Learn classes of colours from boxes that were marked on a picture.
 
@@ -100,6 +101,7 @@ class ColorModel:
             takes off twice the logarithm of the prior, a box's share of all pixels
         reject : pixels whose least squared distance to any box's colours is greater are of no class. Of
             colours that the boxes stand for, one of 1000 is beyond 18.5 (chi-squared, 4 degrees of freedom)
+        memory_limit : bytes, or "64 MB", that decoding a file may hold
 
         Returns
         -------
@@ -151,7 +153,7 @@ class ColorModel:
                 raise ArgumentError(f"classes: {classes!r}, expected boxes of each class by its name")
             chosen = classes
             damage = (damage,) if isinstance(damage, str) else tuple(damage or ())
-        components = fitted(opened_scan(image), chosen)
+        components = fitted(opened_scan(image, memory_limit=memory_limit), chosen)
         return cls(components, classes=tuple(chosen), damage=damage, rule=rule, reject=reject)
 
     @property
@@ -180,7 +182,12 @@ class ColorModel:
         return self._reject
 
     def classify(
-        self, image: Image, *, out: NDArray[Any] | None = None, workers: int | None = None
+        self,
+        image: Image,
+        *,
+        out: NDArray[Any] | None = None,
+        workers: int | None = None,
+        memory_limit: int | str = DECODING,
     ) -> NDArray[Any]:
         """Return where a picture is damaged, or, if no class is damage, the labels of its pixels.
 
@@ -190,6 +197,7 @@ class ColorModel:
         out : shape (rows, columns), bool (uint8 for labels), C-contiguous: where the result goes, such as a
             `numpy.lib.format.open_memmap` of a mask that is larger than memory
         workers : threads; all cores by default
+        memory_limit : bytes, or "64 MB", that decoding a file may hold
 
         Returns
         -------
@@ -211,30 +219,39 @@ class ColorModel:
         number of workers.
         """
         if not self._damage:
-            return self.labels(image, out=out, workers=workers)
-        return self._classified(image, "mask", np.dtype(bool), out, workers)
+            return self.labels(image, out=out, workers=workers, memory_limit=memory_limit)
+        means = _means(image, workers, memory_limit)
+        return self._classified(means, "mask", np.dtype(bool), out)
 
     def labels(
-        self, image: Image, *, out: NDArray[np.uint8] | None = None, workers: int | None = None
+        self,
+        image: Image,
+        *,
+        out: NDArray[np.uint8] | None = None,
+        workers: int | None = None,
+        memory_limit: int | str = DECODING,
     ) -> NDArray[np.uint8]:
         """Return the label of each pixel: the place of its class in `classes`, 255 for rejected ones.
 
         Parameters
         ----------
-        image, out, workers : see `classify`
+        image, out, workers, memory_limit : see `classify`
 
         Returns
         -------
         labels : shape (rows, columns), uint8; of equal scores, the first class
         """
-        return self._classified(image, "labels", np.dtype(np.uint8), out, workers)
+        means = _means(image, workers, memory_limit)
+        return self._classified(means, "labels", np.dtype(np.uint8), out)
 
-    def confidence(self, image: Image, *, workers: int | None = None) -> NDArray[np.float32]:
+    def confidence(
+        self, image: Image, *, workers: int | None = None, memory_limit: int | str = DECODING
+    ) -> NDArray[np.float32]:
         """Return how clear the choice of each pixel's class is.
 
         Parameters
         ----------
-        image, workers : see `classify`
+        image, workers, memory_limit : see `classify`
 
         Returns
         -------
@@ -242,30 +259,32 @@ class ColorModel:
             (second + least) of the least d2 to the best and the second best class; for "qda" p - (1 - p),
             where p is the better one's posterior among these two. 1 where there is one class.
         """
-        found: NDArray[np.float32] = self._in_strips(image, np.float32, (), _core.colour_confidence, workers)
+        means = _means(image, workers, memory_limit)
+        found: NDArray[np.float32] = self._in_strips(means, np.float32, (), _core.colour_confidence)
         return found
 
-    def distances(self, image: Image, *, workers: int | None = None) -> NDArray[np.float64]:
+    def distances(
+        self, image: Image, *, workers: int | None = None, memory_limit: int | str = DECODING
+    ) -> NDArray[np.float64]:
         """Return the least squared Mahalanobis distance of each pixel to each class.
 
         Parameters
         ----------
-        image, workers : see `classify`; takes 8 bytes for each pixel and class
+        image, workers, memory_limit : see `classify`; the result takes 8 bytes for each pixel and class
 
         Returns
         -------
         distances : shape (rows, columns, classes), float64; whatever the rule
         """
-        found: NDArray[np.float64] = self._in_strips(
-            image, np.float64, (len(self._classes),), _core.colour_distances, workers
-        )
+        means = _means(image, workers, memory_limit)
+        classes = (len(self._classes),)
+        found: NDArray[np.float64] = self._in_strips(means, np.float64, classes, _core.colour_distances)
         return found
 
     def _classified(
-        self, image: Image, kind: str, dtype: np.dtype[Any], out: NDArray[Any] | None, workers: int | None
+        self, means: "_Means", kind: str, dtype: np.dtype[Any], out: NDArray[Any] | None
     ) -> NDArray[Any]:
-        executor = _engine.executor(_engine.worker_count(workers))
-        scan = opened_scan(image, executor)
+        scan, executor = means
         shape = scan.rows, scan.columns
         if out is None:
             out = np.empty(shape, dtype)
@@ -300,15 +319,9 @@ class ColorModel:
             return self._classifiers[key]
 
     def _in_strips(
-        self,
-        image: Image,
-        dtype: Any,
-        more: tuple[int, ...],
-        make: Callable[..., NDArray[Any]],
-        workers: int | None,
+        self, means: "_Means", dtype: Any, more: tuple[int, ...], make: Callable[..., NDArray[Any]]
     ) -> NDArray[Any]:
-        executor = _engine.executor(_engine.worker_count(workers))
-        scan = opened_scan(image, executor)
+        scan, executor = means
         found = np.empty((scan.rows, scan.columns, *more), dtype)
 
         def work(cancel: _core.CancelToken) -> None:
@@ -395,6 +408,14 @@ class ColorModel:
         titles = ("", "class", "", "pixels", "mean L, a, b, S")
         head = "<tr>" + "".join(f"<th>{title}</th>" for title in titles) + "</tr>"
         return f"<table>{head}{rows}</table><p>{html.escape(repr(self))}</p>"
+
+
+_Means = tuple[Scan, _core.Executor]
+
+
+def _means(image: Image, workers: int | None, memory_limit: int | str) -> _Means:
+    executor = _engine.executor(_engine.worker_count(workers))
+    return opened_scan(image, executor, memory_limit), executor
 
 
 def damage_mask(

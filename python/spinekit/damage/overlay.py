@@ -20,7 +20,7 @@ _MOST_HIDDEN = 0.08
 _BOX, _LETTERS = (11, 15, 18), (255, 255, 255)
 
 
-def preview_of(scan: Image, size: tuple[int, int], side: int) -> Preview:
+def preview_of(scan: Image, size: tuple[int, int], side: int, memory_limit: int | str) -> Preview:
     """Return a scan made small, or an ArgumentError where it is not of that (width, height)."""
     try:
         enough = operator.index(side) >= _LEAST_SIDE
@@ -28,7 +28,7 @@ def preview_of(scan: Image, size: tuple[int, int], side: int) -> Preview:
         enough = False
     if not enough:
         raise ArgumentError(f"side: {side!r}, expected a whole number of pixels, at least {_LEAST_SIDE}")
-    opened = opened_scan(scan)
+    opened = opened_scan(scan, memory_limit=memory_limit)
     if (opened.columns, opened.rows) != size:
         raise ArgumentError(
             f"scan: {opened.columns} x {opened.rows} pixels (width x height), but the pieces were found in "

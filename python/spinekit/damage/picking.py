@@ -13,7 +13,7 @@ from spinekit import _core
 from spinekit._core import ArgumentError
 from spinekit.damage.fitting import boxes_of
 from spinekit.damage.model import REJECTED, Boxes, ColorModel
-from spinekit.damage.scans import Box, Image, Scan, checked_box, opened_scan, preview_step
+from spinekit.damage.scans import DECODING, Box, Image, Scan, checked_box, opened_scan, preview_step
 
 #: Each has a key.
 _MOST_CLASSES = 9
@@ -38,6 +38,7 @@ def pick_boxes(
     damage: str | Sequence[str] | None = None,
     boxes: Mapping[str, Boxes] | None = None,
     side: int = 1200,
+    memory_limit: int | str = DECODING,
 ) -> "BoxPicker":
     """Return a preview of a scan for Jupyter, on which boxes are drawn with the mouse.
 
@@ -50,6 +51,7 @@ def pick_boxes(
     damage : names of the classes that are damage; None takes "background" if it is among them
     boxes : to start with: boxes (x, y, width, height) of classes by their names, in pixels of the scan
     side : of the preview at most, 100 to 4096 pixels
+    memory_limit : bytes, or "64 MB", that decoding a file may hold
 
     Returns
     -------
@@ -83,7 +85,9 @@ def pick_boxes(
             "pick_boxes needs anywidget: pip install 'spinekit[jupyter]'"
         ) from failure
     names, given = _checked_classes(classes), {} if boxes is None else boxes
-    return BoxPicker(scan, names, _checked_damage(damage, names), given, _checked_side(side))
+    return BoxPicker(
+        scan, names, _checked_damage(damage, names), given, _checked_side(side), memory_limit=memory_limit
+    )
 
 
 class BoxPicker:
@@ -107,13 +111,16 @@ class BoxPicker:
         damage: tuple[str, ...],
         boxes: Mapping[str, Boxes],
         side: int,
+        *,
+        memory_limit: int | str,
     ) -> None:
         from spinekit.damage import picker_widget  # noqa: PLC0415 - imports Pillow
 
         self.classes, self.damage = classes, damage
         self.model: ColorModel | None = None
         self._image = image
-        self._scan = opened_scan(image)
+        self._memory_limit = memory_limit
+        self._scan = opened_scan(image, memory_limit=memory_limit)
         self._options: dict[str, Any] = {}
         rows, columns = self._scan.rows, self._scan.columns
         step = preview_step(rows, columns, side)
@@ -192,7 +199,12 @@ class BoxPicker:
         """
         self._options = {"rule": rule, "reject": reject}
         self.model = ColorModel.fit(
-            self._image, classes=self.boxes, damage=self.damage, rule=rule, reject=reject
+            self._image,
+            classes=self.boxes,
+            damage=self.damage,
+            rule=rule,
+            reject=reject,
+            memory_limit=self._memory_limit,
         )
         return self.model
 

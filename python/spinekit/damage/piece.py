@@ -47,7 +47,10 @@ class DamagedPiece:
 
     @property
     def area(self) -> float:
-        """Area within the contour through the centres of the border's pixels, holes counted in, pixels."""
+        """What is cut out, pixels: within the contour through the centres of border pixels, holes included.
+
+        Of long and thin damage much less than `pixels`, what is damaged.
+        """
         return self._found.area
 
     @property
@@ -59,6 +62,13 @@ class DamagedPiece:
     def pixels(self) -> int | None:
         """How many pixels are damaged, without holes; None of a piece whose outline was changed by hand."""
         return self._found.pixels
+
+    @property
+    def pixels_mm2(self) -> float | None:
+        """The same in mm², None where it or the scale is unknown."""
+        if self._scale is None or self.pixels is None:
+            return None
+        return self.pixels * self._scale[0] * self._scale[1]
 
     @property
     def centroid(self) -> tuple[float, float]:
@@ -104,6 +114,7 @@ class DamagedPiece:
             "area_px": self.area,
             "area_mm2": self.area_mm2,
             "pixels": self.pixels,
+            "pixels_mm2": self.pixels_mm2,
             "centroid": list(self.centroid),
             "box": list(self.box),
         }

@@ -22,7 +22,7 @@ _FIELDS = {"format", "version", "width", "height", "pieces"}
 _OPTIONAL = {"spinekit", "source", "mm_per_pixel", "boundary", "settings", "notes", "seconds"}
 _PIECE_FIELDS = {"number", "outline"}
 _MEASURED = {"area_px", "pixels", "centroid", "box", "outline_crc32"}
-_PIECE_OPTIONAL = _MEASURED | {"area_mm2", "contour"}
+_PIECE_OPTIONAL = _MEASURED | {"area_mm2", "pixels_mm2", "contour"}
 
 
 def _no_points() -> Points:

@@ -19,6 +19,7 @@ _COLUMNS = [
     ("area_px", np.float64),
     ("area_mm2", np.float64),
     ("pixels", np.int64),
+    ("pixels_mm2", np.float64),
     ("centroid_x", np.float64),
     ("centroid_y", np.float64),
     ("x", np.int64),
@@ -38,6 +39,7 @@ def table(pieces: Sequence[DamagedPiece], mm_per_pixel: tuple[float, float] | No
             piece.area,
             unknown if piece.area_mm2 is None else piece.area_mm2,
             -1 if piece.pixels is None else piece.pixels,
+            unknown if piece.pixels_mm2 is None else piece.pixels_mm2,
             *piece.centroid,
             *piece.box,
         )
@@ -59,14 +61,12 @@ def table(pieces: Sequence[DamagedPiece], mm_per_pixel: tuple[float, float] | No
 def csv_text(rows: NDArray[Any]) -> str:
     """Return what `table` gave as CSV; what is unknown stays empty."""
     names = rows.dtype.names or ()
-    pixels, area = names.index("pixels"), names.index("area_mm2")
+    pixels = names.index("pixels")
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(names)
     for row in rows.tolist():
-        cells = list(row)
-        if math.isnan(cells[area]):
-            cells[area] = ""
+        cells: list[Any] = ["" if isinstance(cell, float) and math.isnan(cell) else cell for cell in row]
         if cells[pixels] < 0:
             cells[pixels] = ""
         writer.writerow(cells)
@@ -76,11 +76,20 @@ def csv_text(rows: NDArray[Any]) -> str:
 def html_table(pieces: Sequence[DamagedPiece]) -> str:
     """Return the first pieces as a table of a page, each with its outline."""
     known = bool(pieces) and pieces[0].area_mm2 is not None
-    titles = ["piece", "", "area, px", *(["area, mm²"] if known else []), "centroid", "width x height"]
+    titles = [
+        "piece",
+        "",
+        "pixels",
+        "area, px",
+        *(["area, mm²"] if known else []),
+        "centroid",
+        "width x height",
+    ]
     rows = [
         [
             f"{piece.number}",
             drawing(piece.outline, 40),
+            "" if piece.pixels is None else f"{piece.pixels:,}",
             f"{piece.area:,.1f}",
             *([f"{piece.area_mm2:,.4g}"] if known else []),
             "{:.1f}, {:.1f}".format(*piece.centroid),

@@ -20,7 +20,7 @@ from spinekit.damage.dxf import dxf_file
 from spinekit.damage.geojson import geojson_text
 from spinekit.damage.overlay import draw, preview_of
 from spinekit.damage.piece import DamagedPiece, FoundPiece, area_text, checked_scale
-from spinekit.damage.scans import Preview
+from spinekit.damage.scans import DECODING, Preview
 
 Scale = float | tuple[float, float]
 
@@ -30,6 +30,8 @@ OVERLAY_NAME = "overlay.png"
 OVERLAY_SIDE = 2000
 #: Of compression; pictures of scans gain little from more.
 _EFFORT = 3
+#: In messages.
+_MOST_NUMBERS = 12
 
 
 def check_formats(formats: Sequence[str]) -> None:
@@ -120,14 +122,21 @@ class DamagedPieces(Sequence[DamagedPiece]):
             If there is none.
         """
         if number not in self._places:
-            there = f"{self._found[0].number} to {self._found[-1].number}" if self._found else "none"
-            raise ArgumentError(f"number: {number!r}, there is no such piece; numbers are {there}")
+            there = ", ".join(map(str, [*self._places][:_MOST_NUMBERS])) or "none"
+            more = ", ..." if len(self) > _MOST_NUMBERS else ""
+            raise ArgumentError(f"number: {number!r}, there is no such piece; numbers are {there}{more}")
         return self[self._places[number]]
 
     @property
     def area(self) -> float:
         """Of all pieces, pixels."""
         return float(sum(found.area for found in self._found))
+
+    @property
+    def pixels(self) -> int | None:
+        """Damaged pixels of all pieces, without holes; None where those of one are unknown."""
+        counts = [found.pixels for found in self._found if found.pixels is not None]
+        return sum(counts) if len(counts) == len(self) else None
 
     @property
     def area_mm2(self) -> float | None:
@@ -179,8 +188,9 @@ class DamagedPieces(Sequence[DamagedPiece]):
         as the scan, outlines are where they are in the scan, whose corner is the origin: the centre of its
         first pixel is at half a pixel. Layers are ``pieces`` (hairlines; a path has the id ``piece-7``),
         ``numbers`` (text) and ``boundary`` (dashed: the scan's edge, and the artwork's box where it is
-        known); a cutter needs the first one alone. Files of an earlier run are known by their names and their
-        contents. 20,000 pieces take seconds.
+        known); a cutter needs the first one alone. Outlines go through the centres of border pixels: what is
+        cut is a pixel narrower and lower than the damage, and whole islands within it are cut out with it.
+        Files of an earlier run are known by their names and their contents. 20,000 pieces take seconds.
         """
         scaled = self._scaled(mm_per_pixel)
         return cutting.write_folder(folder, scaled._svg(), scaled._drawable()[1], overwrite)
@@ -247,8 +257,8 @@ class DamagedPieces(Sequence[DamagedPiece]):
         Returns
         -------
         table : shape (pieces,), with the fields number, area_px, area_mm2 (NaN where the scale is unknown),
-            pixels (-1 where unknown), centroid_x, centroid_y, and x, y, width, height of the box, pixels.
-            Where the scale is known, the last six in mm too, as centroid_x_mm, from the upper left corner of
+            pixels (-1 where unknown), pixels_mm2, centroid_x, centroid_y, and x, y, width, height of the box,
+            pixels. Where the scale is known, the last six in mm too, as centroid_x_mm, from the upper left corner of
             the scan: the centre of its first pixel is at half a pixel.
         """
         return piece_table.table(self[:], self.mm_per_pixel)
@@ -321,13 +331,16 @@ class DamagedPieces(Sequence[DamagedPiece]):
         arguments = piece_files.read(found)
         return cls(arguments.pop("found"), **arguments)
 
-    def overlay(self, scan: Any, *, side: int = OVERLAY_SIDE) -> NDArray[np.uint8]:
+    def overlay(
+        self, scan: Any, *, side: int = OVERLAY_SIDE, memory_limit: int | str = DECODING
+    ) -> NDArray[np.uint8]:
         """Return the scan made small, with damage tinted and outlined, and its numbers.
 
         Parameters
         ----------
         scan : that the pieces were found in, an array or a path, see `find_damage`
         side : pixels at most of the picture's longer side
+        memory_limit : bytes, or "64 MB", that decoding a file may hold
 
         Returns
         -------
@@ -340,7 +353,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         ArgumentError
             If the scan is of another size than that of the pieces, or `side` is below 16.
         """
-        return draw(self[:], preview_of(scan, (self.width, self.height), side))
+        return draw(self[:], preview_of(scan, (self.width, self.height), side, memory_limit))
 
     def files(
         self, formats: Sequence[str], scan: Any = None, preview: Preview | None = None
@@ -417,6 +430,8 @@ class DamagedPieces(Sequence[DamagedPiece]):
     def _lines(self) -> list[str]:
         count = f"{len(self):,} damaged piece{'' if len(self) == 1 else 's'}"
         lines = [f"{count} in {self._name()}, {self.width} x {self.height} pixels"]
+        if self._found and self.pixels is not None:
+            lines.append(f"damaged pixels {self.pixels:,}")
         if self._found:
             largest = self[max(range(len(self)), key=lambda place: self._found[place].area)]
             lines.append(

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from spinekit import _core, _engine
 from spinekit._core import ArgumentError
+from spinekit.damage.settings import bytes_of
 
 Box = tuple[int, int, int, int]
 Image = NDArray[Any] | str | os.PathLike[str]
 
-#: What decoding may hold, of a path.
-DECODING = 64 << 20
+#: What decoding a path may hold, unless it is told.
+DECODING = "64 MB"
 
 #: Pixels that are copied or converted at a time, where an array's rows cannot be used as they lie.
 _STRIP = 1 << 20
@@ -129,20 +130,27 @@ def _means(sums: NDArray[np.uint32], columns: int, step: int, bits: int) -> NDAr
     return means
 
 
-def opened_scan(image: Image, executor: _core.Executor | None = None, decoding: int = DECODING) -> Scan:
+def opened_scan(
+    image: Image,
+    executor: _core.Executor | None = None,
+    memory_limit: int | str = DECODING,
+    share: float = 1.0,
+) -> Scan:
     """Return the scan of an array or a path.
 
     Parameters
     ----------
     image : shape (rows, columns, 3) or (rows, columns), uint8 or uint16; or a TIFF, BigTIFF, PNG or JPEG
     executor : decodes what can be decoded side by side
-    decoding : bytes that this may hold, of a path
+    memory_limit : of the caller, bytes or "64 MB"
+    share : of it that decoding a path may hold
     """
+    limit = bytes_of(memory_limit)
     if isinstance(image, np.ndarray):
         return _ArrayScan(image)
     if not isinstance(image, str | os.PathLike):
         raise ArgumentError(f"image: {type(image).__name__}, expected an array or a path")
-    return _FileScan(_engine.path_of(image), executor, decoding)
+    return _FileScan(_engine.path_of(image), executor, limit, share)
 
 
 class _ArrayScan(Scan):
@@ -175,8 +183,8 @@ class _ArrayScan(Scan):
 class _FileScan(Scan):
     colour = True
 
-    def __init__(self, path: Path, executor: _core.Executor | None, decoding: int) -> None:
-        self._reader = _core.ScanReader(path, decoding, executor)
+    def __init__(self, path: Path, executor: _core.Executor | None, limit: int, share: float) -> None:
+        self._reader = _core.ScanReader(path, int(limit * share), executor, share)
         info = self._reader.info
         self.name = path.name
         self.rows, self.columns, self.bits = info.height, info.width, info.bits

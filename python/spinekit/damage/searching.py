@@ -77,23 +77,45 @@ class Search:
         found, notes = (self._by_brightness(), []) if mode == "brightness" else self._by_edges()
         if found is None:
             notes.append(f"no boundary found by {mode}: the whole scan was searched")
+        elif found == (0, 0, self._scan.columns, self._scan.rows):
+            notes.append(f"the boundary found by {mode} is the whole scan")
         return found, notes
 
-    def pieces(self, box: Box | None, contours: bool) -> list[_core.Piece]:
-        """Return the pieces inside a boundary."""
+    def pieces(self, box: Box | None, contours: bool) -> tuple[list[_core.Piece], list[str]]:
+        """Return the pieces inside a boundary, and why there are none."""
         scan, settings = self._scan, self._settings
         options = settings.options(scan.rows, scan.columns)
         options.keep_contours = contours
         options.memory_limit = self._limit
         if box is not None:
-            options.boundary = _drawn_in(box, settings.sizes(scan.rows, scan.columns)["margin"])
+            margin = settings.sizes(scan.rows, scan.columns)["margin"]
+            options.boundary = inside = _drawn_in(box, margin)
+            if not (inside[2] and inside[3]):
+                return [], [f"nothing is left of the boundary {box} within a margin of {margin} pixels"]
             options.at_boundary = _core.AtBoundary[settings.at_boundary.upper()]
         finder = _core.PieceFinder(scan.columns, scan.rows, options)
+        damaged = False
+
+        def find(rows: _Rows) -> None:
+            nonlocal damaged
+            damaged = damaged or bool(rows.any())
+            finder.add_rows(rows)
+
         if self._masks is not None and self._masks.whole:
-            self._pass("pieces", self._masks.strips(), lambda rows, _: finder.add_rows(rows))
+            self._pass("pieces", self._masks.strips(), lambda rows, _: find(rows))
         else:
-            self._read("pieces", lambda strip, cancel: finder.add_rows(self._mask(strip, cancel)))
-        return finder.finish()
+            self._read("pieces", lambda strip, cancel: find(self._mask(strip, cancel)))
+        found = finder.finish()
+        if found:
+            return found, []
+        if not damaged:
+            return found, ["no pixel is of the damage's colours: do the model's boxes fit this scan?"]
+        most = f" to {options.max_area}" if options.max_area else ""
+        where = "at the scan's border" if box is None else "beyond the boundary"
+        return found, [
+            f"there are damaged pixels, but no piece is left of them: those {where} do not count, an opening of "
+            f"{options.cleaning.opening} pixels takes what is thinner, and areas are from {options.min_area}{most}"
+        ]
 
     def _by_brightness(self) -> Box | None:
         scan, executor = self._scan, self._executor
