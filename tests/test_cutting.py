@@ -298,8 +298,8 @@ def test_dxf_of_no_pieces_can_be_opened(tmp_path):
 
 
 def test_dxf_without_ezdxf_tells_what_to_install(tmp_path, pieces, monkeypatch):
-    monkeypatch.setitem(sys.modules, "ezdxf.enums", None)
-    with pytest.raises(UnsupportedError, match=r"to_dxf needs ezdxf: pip install 'spinekit\[dxf\]'"):
+    monkeypatch.setitem(sys.modules, "ezdxf", None)
+    with pytest.raises(UnsupportedError, match=r"DXF needs ezdxf: pip install 'spinekit\[dxf\]'"):
         pieces.to_dxf(tmp_path / "cut.dxf")
     assert list(tmp_path.iterdir()) == []
 

@@ -8,7 +8,9 @@ import pytest
 import tifffile
 
 import spinekit as sk
+from spinekit import _engine
 from spinekit.cli import main
+from spinekit.damage import batch
 from test_find_damage import BACKGROUND, FOREGROUND, made_scan
 
 
@@ -116,6 +118,82 @@ def test_options_that_cannot_be_are_told_before_anything_is_made(scans, model, t
     with pytest.raises(sk.ArgumentError, match="no scans in"):
         sk.find_damage_files(empty, tmp_path / "out", model)
     assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_lost_where_writing_fails(scans, model, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    sk.find_damage_files(scans / "a.tif", out, model, formats=["svg"])
+    (out / "a" / "piece-0002.svg").write_text("corrected")
+    before = {path.name: path.read_bytes() for path in (out / "a").iterdir()}
+
+    def full(folder, files):
+        raise sk.ResourceError(f"'{folder}' cannot be written to: No space left on device")
+
+    monkeypatch.setattr(_engine, "write_files", full)
+    done = sk.find_damage_files(
+        scans / "a.tif", out, model, formats=["svg"], min_area=300_000, overwrite=True
+    )
+    assert "No space left" in done.failures["a"]
+    assert {path.name: path.read_bytes() for path in (out / "a").iterdir()} == before
+
+
+def test_files_of_others_in_the_folder_stay(scans, model, tmp_path):
+    out = tmp_path / "out"
+    (out / "a").mkdir(parents=True)
+    (out / "a" / "piece-0001.svg").write_text("mine")
+    done = sk.find_damage_files(scans / "a.tif", out, model, formats=["svg"])
+    assert "piece-0001.svg' is there and not of an earlier run" in done.failures["a"]
+    assert [path.name for path in (out / "a").iterdir()] == ["piece-0001.svg"]
+
+
+def test_results_stay_in_their_folder(scans, model, tmp_path, monkeypatch):
+    below = tmp_path / "work"
+    below.mkdir()
+    tifffile.imwrite(below / "b.tif", made_scan(1), photometric="rgb")
+    monkeypatch.chdir(below)
+    done = sk.find_damage_files(["../scans/a.tif", "b.tif"], "out", model, formats=["csv"])
+    assert done.names == ["scans/a", "work/b"]
+    assert (below / "out" / "scans" / "a" / "pieces.csv").is_file()
+
+
+def test_a_scan_that_changes_meanwhile_has_no_pieces(scans, model, tmp_path, monkeypatch):
+    path = scans / "a.tif"
+    searched = batch.searched
+
+    def slowly(*arguments, **options):
+        found = searched(*arguments, **options)
+        path.write_bytes(path.read_bytes() + b"more")
+        return found
+
+    monkeypatch.setattr(batch, "searched", slowly)
+    done = sk.find_damage_files(path, tmp_path / "out", model, formats=["csv"])
+    assert "a.tif' was changed while it was read" in done.failures["a"]
+    assert not (tmp_path / "out" / "a").exists()
+
+
+def test_scans_beside_results_are_scans(scans, model, tmp_path):
+    sk.find_damage(scans / "a.tif", model).to_json(scans / "pieces.json")
+    assert sk.find_damage_files(scans, tmp_path / "out", model, formats=["overlay"]).names[0] == "a"
+    moved = tmp_path / "moved"
+    (tmp_path / "out" / "a").rename(moved)
+    sk.find_damage(scans / "a.tif", model).to_json(moved / "pieces.json")
+    with pytest.raises(sk.ArgumentError, match="no scans in"):
+        sk.find_damage_files(moved, tmp_path / "again", model)
+
+
+def test_numbers_of_numpy_are_numbers(scans, model, tmp_path):
+    options = {"min_area": np.int64(60), "epsilon": np.float32(0.5), "boundary": np.array([9, 9, 300, 290])}
+    done = sk.find_damage_files(scans / "a.tif", tmp_path / "out", model, **options)
+    assert done.ok
+    assert sk.find_damage_files(scans / "a.tif", tmp_path / "out", model, **options).kept == ["a"]
+
+
+def test_thin_scans_have_a_picture_too(model, tmp_path):
+    thin = np.tile(made_scan()[160:165], (1, 30, 1))
+    tifffile.imwrite(tmp_path / "thin.tif", thin, photometric="rgb")
+    for boundary in ("none", "edges", "brightness"):
+        done = sk.find_damage_files(tmp_path / "thin.tif", tmp_path / boundary, model, boundary=boundary)
+        assert done.ok, done.failures
 
 
 # ---- the command

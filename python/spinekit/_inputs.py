@@ -65,14 +65,15 @@ def find_inputs(source: Sequence[Path], beside: Path | None, kind: Kind) -> dict
         if not path.exists():
             raise ResourceError(f"'{path}' cannot be read: no such file or folder; check the path")
     _check_apart(source, beside, kind)
-    shared = Path(os.path.commonpath([path.absolute().parent for path in files])) if files else Path()
+    # Without "..": names must not lead out of the folder of results.
+    shared = Path(os.path.commonpath([_plain(path).parent for path in files])) if files else Path()
     found: list[tuple[Path, Path]] = []
     try:
         for path in source:
             if path.is_dir():
                 found += [(one.relative_to(path), one) for one in _walk(path, beside.absolute(), kind)]
             else:
-                found.append((path.absolute().relative_to(shared), path))
+                found.append((_plain(path).relative_to(shared), path))
     except OSError as failure:
         raise _engine.os_error(Path(failure.filename or "."), "cannot be read", failure) from failure
     if not found:
@@ -94,6 +95,10 @@ def find_inputs(source: Sequence[Path], beside: Path | None, kind: Kind) -> dict
             )
         named[name] = path
     return named
+
+
+def _plain(path: Path) -> Path:
+    return Path(os.path.abspath(path))
 
 
 def _check_apart(source: Sequence[Path], beside: Path, kind: Kind) -> None:

@@ -3,12 +3,12 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from spinekit import _engine
-from spinekit._core import ArgumentError, MalformedDataError
+from spinekit._core import ArgumentError, MalformedDataError, ResourceError
 from spinekit._journal import JsonLines
 
 #: Of an option that differs, before and now.
@@ -39,6 +39,7 @@ class ResultFolder:
             raise _engine.os_error(folder, "cannot be created", failure) from failure
         self._journal = JsonLines(folder / journal_name)
         self._journal.go_on()
+        self._states: dict[str, list[Any]] = {}
         self._written: dict[str, dict[str, set[str]]] = {}
         self._made: dict[str, dict[str, Any]] = {}
         try:
@@ -85,6 +86,7 @@ class ResultFolder:
         ArgumentError
             If there are files that must not be replaced.
         """
+        self._states[name] = _state(path)
         if self._overwrite:
             return None
         before, written = self._made.get(name), self._written.get(name, {})
@@ -101,13 +103,21 @@ class ResultFolder:
                 f"'{self._folder / there[0]}' was made {' and '.join(differs)}; choose another folder, or "
                 "replace it with overwrite (--overwrite)"
             )
-        for file in there:
-            if sha256_of(self._folder / file) not in written.get(file, ()):
+        self._check_ours(name, there)
+        return None
+
+    def _check_ours(self, name: str, files: Iterable[str]) -> None:
+        """Raise an ArgumentError where a file is there that no earlier run wrote as it is."""
+        for file in files:
+            if (self._folder / file).exists() and not self._ours(name, file):
                 raise ArgumentError(
                     f"'{self._folder / file}' is there and not of an earlier run, or was changed since; move "
                     "it away, or replace it with overwrite (--overwrite)"
                 )
-        return None
+
+    def _ours(self, name: str, file: str) -> bool:
+        digests = self._written.get(name, {}).get(file, ())
+        return bool(digests) and sha256_of(self._folder / file) in digests
 
     def write(self, name: str, path: Path, contents: Mapping[str, bytes], result: Any) -> None:
         """Write an item's files in place of those of earlier runs.
@@ -118,15 +128,32 @@ class ResultFolder:
         path : that it was made from
         contents : of its files, by their paths below the folder
         result : plain values that `kept` gives back; not None
+
+        Raises
+        ------
+        ArgumentError
+            If a file is in the way that must not be replaced.
+        ResourceError
+            If what it was made from is no longer what it was when `kept` was asked, or a file cannot be
+            written; what was there before is there still.
         """
-        earlier = set(self._written.get(name, {})) - set(contents)
+        if not self._overwrite:
+            self._check_ours(name, contents)
+        if _state(path) != self._states.pop(name, _state(path)):
+            raise ResourceError(f"'{path}' was changed while it was read; run again when it is whole")
+        earlier = [file for file in self._written.get(name, {}) if file not in contents]
+        replaced = [
+            file
+            for file in earlier
+            if (self._folder / file).exists() and (self._overwrite or self._ours(name, file))
+        ]
         digests = {file: hashlib.sha256(content).hexdigest() for file, content in contents.items()}
         self._journal.line({"begun": name, "files": digests})
         self._begin(name, digests)
-        for file in earlier:
+        _engine.write_files(self._folder, contents)
+        for file in replaced:
             with contextlib.suppress(OSError):
                 (self._folder / file).unlink()
-        _engine.write_files(self._folder, contents)
         self._journal.line(
             {
                 "item": name,

@@ -49,8 +49,22 @@ void colours_from(std::int64_t first, std::int64_t count, std::uint8_t* rgb) {
   }
 }
 
+void prepare_opencv() {
+  static const bool kReady = [] {
+    radiograph::with_opencv("Lab and HSV", [] {
+      const cv::Mat source(1, 1, CV_8UC3, cv::Scalar());
+      cv::Mat made;
+      cv::cvtColor(source, made, cv::COLOR_RGB2Lab);
+      cv::cvtColor(source, made, cv::COLOR_RGB2HSV);
+    });
+    return true;
+  }();
+  static_cast<void>(kReady);
+}
+
 void FeatureBlocks::convert(const std::uint8_t* rgb, std::int64_t count) {
   count_ = count;
+  prepare_opencv();
   radiograph::with_opencv("Lab and HSV", [&] {
     const auto columns = static_cast<int>(count);
     const cv::Mat source(1, columns, CV_8UC3, const_cast<std::uint8_t*>(rgb));

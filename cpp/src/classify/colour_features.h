@@ -26,6 +26,10 @@ inline constexpr std::int64_t kSlab = kColours / 256;  // those that share a blu
 void colours_from(std::int64_t first, std::int64_t count, std::uint8_t* rgb);
 
 // Makes features of pixels of 8 bits, a block at a time. Each is one thread's.
+// Has OpenCV make its tables of Lab and HSV, once: it makes them without a lock where several threads are
+// the first to need them, each some of its own.
+void prepare_opencv();
+
 class FeatureBlocks {
  public:
   // `rgb` has 1 to kMostPixels pixels.

@@ -62,6 +62,7 @@ const std::uint8_t* Rgb8Part::of(const std::byte* pixels, std::int64_t count, Co
 LabB::LabB(Executor& executor, const CancelToken& cancel) : table_(kColours) {
   static_assert(kBytes == kColours);
   constexpr std::int64_t kTogether = 16384;
+  prepare_opencv();
   executor.parallel_for(
       kColours / kTogether,
       [&](std::int64_t item) {

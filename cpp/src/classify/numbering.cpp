@@ -43,19 +43,12 @@ std::int64_t odd(std::int64_t size) { return size % 2 == 0 ? size + 1 : size; }
 
 void number_pieces(std::vector<Piece>& pieces, Numbering numbering, std::int64_t cell) {
   if (cell < 1) throw_argument("cell: " + std::to_string(cell) + ", expected at least 1");
-  std::vector<std::pair<std::array<double, 6>, std::size_t>> order;
-  order.reserve(pieces.size());
+  std::sort(pieces.begin(), pieces.end(), [&](const Piece& one, const Piece& other) {
+    return key_of(one, numbering, cell) < key_of(other, numbering, cell);
+  });
   for (std::size_t k = 0; k < pieces.size(); ++k) {
-    order.emplace_back(key_of(pieces[k], numbering, cell), k);
+    pieces[k].number = static_cast<std::int64_t>(k) + 1;
   }
-  std::sort(order.begin(), order.end());
-  std::vector<Piece> sorted;
-  sorted.reserve(pieces.size());
-  for (const auto& [key, k] : order) {
-    sorted.push_back(std::move(pieces[k]));
-    sorted.back().number = static_cast<std::int64_t>(sorted.size());
-  }
-  pieces = std::move(sorted);
 }
 
 PieceSizes scaled(const PieceSizes& sizes, std::int64_t width, std::int64_t height) {

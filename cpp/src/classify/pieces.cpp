@@ -85,9 +85,12 @@ std::vector<Word> columns_mask(std::int64_t width, std::int64_t first, std::int6
   return mask;
 }
 
+// With the room that a growing list of pieces leaves, and what callers make of each.
 std::int64_t bytes_of(const Piece& piece) {
-  return static_cast<std::int64_t>(
-      sizeof(Piece) + (piece.contour.capacity() + piece.outline.capacity()) * sizeof(PixelPoint));
+  constexpr std::size_t kOfCallers = 400;
+  return static_cast<std::int64_t>(2 * sizeof(Piece) + kOfCallers +
+                                   (piece.contour.capacity() + piece.outline.capacity()) *
+                                       sizeof(PixelPoint));
 }
 
 }  // namespace
@@ -141,10 +144,15 @@ struct PieceFinder::State {
   std::optional<Piece> trace(const RunList& list, const PieceBox& extent, std::int64_t pixels) {
     const std::int64_t most = (extent.width - 1) * (extent.height - 1);
     if (most < options.min_area) return std::nullopt;
+    // Before any of it is made: the runs once more, and a border of some points a run.
+    const auto making = static_cast<std::int64_t>(list.count) *
+                        static_cast<std::int64_t>(sizeof(Run) + 4 * sizeof(PixelPoint));
+    use(making);
     store.sorted(list, runs);
     Piece piece;
     piece.pixels = pixels;
     piece.contour = classify::outer_border(runs);
+    use(-making);
     classify::measure(piece);
     const auto least = static_cast<double>(options.min_area);
     const auto greatest = static_cast<double>(options.max_area);

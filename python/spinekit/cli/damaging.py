@@ -123,7 +123,10 @@ def _damage(options: argparse.Namespace) -> int:
         raise sk.ArgumentError("--out: missing; it is the folder that pieces are written to")
     model = _model(options)
     if options.save_model is not None:
-        model.save(options.save_model)
+        target = _engine.path_of(options.save_model)
+        if target.suffix.lower() != ".json" and target.exists():
+            raise sk.ArgumentError(f"--save-model: '{target}' is there and no .json; name another file")
+        model.save(target)
     if options.out is None:
         return 0
     found = sk.find_damage_files(

@@ -36,14 +36,19 @@ def _without_ending(path: Path) -> Path:
     return path.with_suffix("") if path.suffix.lower() in SUFFIXES else path
 
 
+def _is_scan(path: Path) -> bool:
+    beside = any((path.parent / file).exists() for file in _FILES.values() if file != OVERLAY_NAME)
+    return path.suffix.lower() in SUFFIXES and not (path.name == OVERLAY_NAME and beside)
+
+
 SCANS = Kind(
     inputs="scans",
     results="pieces",
     expected="TIFF, PNG or JPEG",
     maker="sk.find_damage_files",
     journal_name="spinekit-damage.jsonl",
-    accepts=lambda path: path.suffix.lower() in SUFFIXES,
-    marks=(_FILES["svg"], _FILES["json"]),
+    accepts=_is_scan,
+    marks=(),
     without_ending=_without_ending,
 )
 

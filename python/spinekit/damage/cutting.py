@@ -12,19 +12,10 @@ from spinekit._core import ArgumentError
 
 SHEET = "pieces.svg"
 
-_NAME = re.compile(r"piece-[0-9]{4,}\.svg")
-_NUMBER = r"-?[0-9.]+(?:e[-+][0-9]+)?"
-_POINT = r"-?[0-9]+\.0000,-?[0-9]+\.0000"
-# Wholly what `piece_svg` writes: the files have no room for a mark of ours.
-_PIECE = re.compile(
-    (
-        rf'<svg xmlns="http://www\.w3\.org/2000/svg" width="{_NUMBER}(mm|px)" height="{_NUMBER}\1" '
-        rf'viewBox="0 0 {_NUMBER} {_NUMBER}">'
-        rf'<path transform="translate\({_NUMBER},{_NUMBER}\) scale\({_NUMBER},{_NUMBER}\)" '
-        rf'd="M {_POINT}(?: L {_POINT})+ Z" fill="none" stroke="black"/></svg>\n'
-    ).encode()
+_NAME = re.compile(r"piece-([0-9]{4,})\.svg")
+_MARK = re.compile(
+    rb"<!-- spinekit [^ ]+, crc32 of pieces:((?: [0-9]+ [0-9a-f]{8})*); of the above ([0-9a-f]{8}) -->\n\Z"
 )
-_MARK = re.compile(rb"<!-- spinekit [^ ]+, crc32 of the above ([0-9a-f]{8}) -->\n\Z")
 
 
 @dataclass(frozen=True)
@@ -73,7 +64,12 @@ def contents(pieces: Mapping[int, str], sheet: str) -> dict[str, bytes]:
     """
     digits = max(4, len(str(max(pieces, default=0))))
     files = {f"piece-{number:0{digits}d}.svg": text.encode() for number, text in pieces.items()}
-    mark = f"<!-- {_engine.SOFTWARE}, crc32 of the above {zlib.crc32(sheet.encode()):08x} -->\n"
+    # What tells a later run whether they are still what was written: pieces' own files have no room for it.
+    sums = "".join(
+        f" {number} {zlib.crc32(data):08x}" for number, data in zip(pieces, files.values(), strict=True)
+    )
+    whole = zlib.crc32(sheet.encode())
+    mark = f"<!-- {_engine.SOFTWARE}, crc32 of pieces:{sums}; of the above {whole:08x} -->\n"
     return files | {SHEET: (sheet + mark).encode()}
 
 
@@ -111,12 +107,16 @@ def write_folder(
 
 
 def _stale(place: Path, files: Mapping[str, bytes], overwrite: bool) -> list[Path]:
+    sums = _sums(place / SHEET)
     stale = []
-    for name in sorted(os.listdir(place)):
-        if name != SHEET and not _NAME.fullmatch(name):
+    for name in sorted(os.listdir(place), key=lambda name: (name != SHEET, name)):
+        found = _NAME.fullmatch(name)
+        if name != SHEET and not found:
             continue
         path = place / name
-        ours = path.is_file() and _ours(path)
+        ours = sums is not None
+        if sums is not None and found:
+            ours = path.is_file() and zlib.crc32(path.read_bytes()) == sums.get(int(found[1]))
         if name in files and not ours:
             raise ArgumentError(
                 f"'{path}' is in the way: it was not written by spinekit, or changed since; move it away, or "
@@ -132,9 +132,13 @@ def _stale(place: Path, files: Mapping[str, bytes], overwrite: bool) -> list[Pat
     return stale
 
 
-def _ours(path: Path) -> bool:
-    data = path.read_bytes()
-    if path.name != SHEET:
-        return _PIECE.fullmatch(data) is not None
+def _sums(sheet: Path) -> dict[int, int] | None:
+    """Return the checksums of pieces that a sheet tells; None where it is not there as we wrote it."""
+    if not sheet.is_file():
+        return None
+    data = sheet.read_bytes()
     mark = _MARK.search(data)
-    return mark is not None and int(mark[1], 16) == zlib.crc32(data[: mark.start()])
+    if mark is None or int(mark[2], 16) != zlib.crc32(data[: mark.start()]):
+        return None
+    words = mark[1].split()
+    return {int(number): int(one, 16) for number, one in zip(words[::2], words[1::2], strict=True)}

@@ -8,6 +8,14 @@ from spinekit.damage.piece import DamagedPiece
 from spinekit.damage.svg import number_size, text_size
 
 
+def require_ezdxf() -> None:
+    """Raise an UnsupportedError with the remedy where ezdxf is missing."""
+    try:
+        import ezdxf  # noqa: F401, PLC0415 - an extra, slow to import
+    except ImportError as failure:
+        raise UnsupportedError("DXF needs ezdxf: pip install 'spinekit[dxf]'") from failure
+
+
 def dxf_file(
     pieces: Sequence[DamagedPiece], size: tuple[int, int], mm_per_pixel: tuple[float, float] | None
 ) -> bytes:
@@ -24,11 +32,10 @@ def dxf_file(
     UnsupportedError
         If ezdxf is not installed.
     """
-    try:
-        from ezdxf.enums import TextEntityAlignment  # noqa: PLC0415 - an extra, slow to import
-        from ezdxf.filemanagement import new  # noqa: PLC0415
-    except ImportError as failure:
-        raise UnsupportedError("to_dxf needs ezdxf: pip install 'spinekit[dxf]'") from failure
+    require_ezdxf()
+    from ezdxf.enums import TextEntityAlignment  # noqa: PLC0415 - an extra, slow to import
+    from ezdxf.filemanagement import new  # noqa: PLC0415
+
     sx, sy = mm_per_pixel or (1.0, 1.0)
     width, height = size[0] * sx, size[1] * sy
     document = new("R2010", units=4 if mm_per_pixel else 0)

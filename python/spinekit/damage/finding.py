@@ -49,8 +49,8 @@ def find_damage(
         - "brightness": the box of the largest region whose Lab b is above Otsu's threshold, if it has 30 %
           of the scan. Compressed files are read once, with a temporary file of 1.2 bytes a pixel, or, where
           there is no room for it, three times
-        - "edges": the box of the longest straight lines, sought in a preview of at most 2048 pixels a side,
-          of which each pixel stands for several of the scan
+        - "edges": the box of the ends of straight lines, nearly level or upright and 30 % of the shorter side
+          or more, sought in a preview of at most 2048 pixels a side, whose pixels stand for several each
         - (x, y, width, height): given, in pixels of this scan
 
         Where none is found, a note says so, and it is "none".
@@ -71,8 +71,8 @@ def find_damage(
         pixels of this scan
     contours : whether pieces keep every corner of their borders beside the simplified outline
     mm_per_pixel : of the scan, (x, y) or both; None for what the file says
-    memory_limit : bytes, or "128 MB", that the work may take beside the process as it is. The result, which
-        is made of its last part, counts too
+    memory_limit : bytes, or "128 MB", that the work may take beside the process as it is, the result
+        included; threads have half a megabyte each beside it
     workers : threads; all cores by default
     progress : whether a bar is shown; None where somebody looks
 

@@ -59,7 +59,7 @@ def boxes_of(boxes: Any, scan: Scan, what: str) -> list[Box]:
         raise ArgumentError(f"{what}: {boxes!r}, expected a list of boxes (x, y, width, height)")
     if not boxes:
         raise ArgumentError(f"{what}: no box, expected at least one (x, y, width, height)")
-    if all(isinstance(value, int) for value in boxes):
+    if all(isinstance(value, int | np.integer) for value in boxes):
         boxes = [boxes]
     return [checked_box(box, scan, f"{what}[{k}]") for k, box in enumerate(boxes)]
 

@@ -288,6 +288,8 @@ class ColorModel:
         shape = scan.rows, scan.columns
         if out is None:
             out = np.empty(shape, dtype)
+        elif not isinstance(out, np.ndarray) or not out.flags.writeable:
+            raise ArgumentError(f"out: expected an array of {dtype} that can be written to")
         elif out.shape != shape or out.dtype != dtype or not out.flags.c_contiguous:
             raise ArgumentError(f"out: {out.dtype} of shape {out.shape}, expected {dtype} of shape {shape}, "
                                 "C-contiguous")  # fmt: skip

@@ -124,7 +124,7 @@ class BoxPicker:
         self._options: dict[str, Any] = {}
         rows, columns = self._scan.rows, self._scan.columns
         step = preview_step(rows, columns, side)
-        if min(rows, columns) < step:
+        if max(rows, columns) > step * side:
             raise ArgumentError(
                 f"side: {side}, but of {columns} x {rows} pixels (width x height) a preview of that size has "
                 f"nothing to show, expected at least {-(-max(rows, columns) // min(rows, columns))}"

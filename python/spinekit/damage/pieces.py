@@ -1,6 +1,5 @@
 """What finding damage gives: numbered pieces, for a look, for statistics and for a laser cutter."""
 
-import copy
 import html
 import io
 import os
@@ -16,7 +15,7 @@ from spinekit._core import ArgumentError, MalformedDataError
 from spinekit.annotations.reading import read_json
 from spinekit.damage import cutting, piece_files, piece_table, svg
 from spinekit.damage.cutting import SvgFiles
-from spinekit.damage.dxf import dxf_file
+from spinekit.damage.dxf import dxf_file, require_ezdxf
 from spinekit.damage.geojson import geojson_text
 from spinekit.damage.overlay import draw, preview_of
 from spinekit.damage.piece import DamagedPiece, FoundPiece, area_text, checked_scale
@@ -37,8 +36,11 @@ _MOST_NUMBERS = 12
 def check_formats(formats: Sequence[str]) -> None:
     """Raise an ArgumentError unless all are `FORMATS`."""
     unknown = [formats] if isinstance(formats, str) else [one for one in formats if one not in FORMATS]
-    if unknown:
-        raise ArgumentError(f"formats: {unknown[0]!r}, expected a list of {', '.join(FORMATS)}")
+    if unknown or not formats:
+        shown = repr(unknown[0]) if unknown else "none"
+        raise ArgumentError(f"formats: {shown}, expected a list of {', '.join(FORMATS)}")
+    if "dxf" in formats:
+        require_ezdxf()
 
 
 def _png(picture: NDArray[np.uint8]) -> bytes:
@@ -150,7 +152,8 @@ class DamagedPieces(Sequence[DamagedPiece]):
         ----------
         mm_per_pixel : mm of a pixel's side, or (x, y); finite and above 0. 25.4 / dpi
         """
-        made = copy.copy(self)
+        made = object.__new__(DamagedPieces)  # pieces go by dictionaries where they are copied as others are
+        made.__dict__.update(self.__dict__)
         made.mm_per_pixel = checked_scale(mm_per_pixel)
         return made
 
@@ -258,8 +261,8 @@ class DamagedPieces(Sequence[DamagedPiece]):
         -------
         table : shape (pieces,), with the fields number, area_px, area_mm2 (NaN where the scale is unknown),
             pixels (-1 where unknown), pixels_mm2, centroid_x, centroid_y, and x, y, width, height of the box,
-            pixels. Where the scale is known, the last six in mm too, as centroid_x_mm, from the upper left corner of
-            the scan: the centre of its first pixel is at half a pixel.
+            pixels. Where the scale is known, the last six in mm too, as centroid_x_mm, from the upper left
+            corner of the scan: the centre of its first pixel is at half a pixel.
         """
         return piece_table.table(self[:], self.mm_per_pixel)
 
@@ -410,7 +413,9 @@ class DamagedPieces(Sequence[DamagedPiece]):
         return piece_files.json_text(self.to_dict()).encode("utf-8", "replace")
 
     def __eq__(self, other: object) -> bool:
-        return self.to_dict() == other.to_dict() if isinstance(other, DamagedPieces) else NotImplemented
+        if not isinstance(other, DamagedPieces):
+            return NotImplemented
+        return self.to_dict() | {"seconds": 0} == other.to_dict() | {"seconds": 0}
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -120,7 +120,8 @@ class Preview:
 
 def preview_step(rows: int, columns: int, side: int) -> int:
     """Return how many pixels of a scan make one of its preview, along each axis."""
-    return max(1, -(-max(rows, columns) // side))
+    # Of a thin scan, one pixel across has to be left.
+    return max(1, min(-(-max(rows, columns) // side), rows, columns))
 
 
 def _means(sums: NDArray[np.uint32], columns: int, step: int, bits: int) -> NDArray[np.uint8]:

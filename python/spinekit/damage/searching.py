@@ -113,8 +113,9 @@ class Search:
         most = f" to {options.max_area}" if options.max_area else ""
         where = "at the scan's border" if box is None else "beyond the boundary"
         return found, [
-            f"there are damaged pixels, but no piece is left of them: those {where} do not count, an opening of "
-            f"{options.cleaning.opening} pixels takes what is thinner, and areas are from {options.min_area}{most}"
+            f"there are damaged pixels, but no piece is left of them: those {where} do not count, an opening "
+            f"of {options.cleaning.opening} pixels takes what is thinner, and areas are from "
+            f"{options.min_area}{most}"
         ]
 
     def _by_brightness(self) -> Box | None:

@@ -6,6 +6,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from spinekit import _core
 from spinekit._core import ArgumentError
 
@@ -33,6 +35,7 @@ MEMORY = "128 MB"
 #: Below this a table of colours and the rows of a wide scan do not find room.
 LEAST_MEMORY = 48 * 10**6
 _LARGEST = 1 << 40
+_LARGEST_KERNEL = 999
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ class DamageSettings:
         if isinstance(self.boundary, str):
             _check_word("boundary", self.boundary, BOUNDARIES, " or a box (x, y, width, height)")
         else:
-            _check_box(self.boundary)
+            object.__setattr__(self, "boundary", _box(self.boundary))
         _check_word("at_boundary", self.at_boundary, AT_BOUNDARY)
         _check_word("numbering", self.numbering, NUMBERINGS)
         least = {"margin": 0, "kernel": 1, "morph_size": 1, "min_area": 0, "max_area": 1, "grid": 1}
@@ -70,15 +73,17 @@ class DamageSettings:
             value = getattr(self, name)
             if value is None and name in ("margin", "max_area"):
                 continue
-            _check_number(name, value, lowest)
+            object.__setattr__(self, name, _number(name, value, lowest))
+        for name in ("join", "scale"):
+            if not isinstance(getattr(self, name), bool | np.bool_):
+                raise ArgumentError(f"{name}: {getattr(self, name)!r}, expected True or False")
+            object.__setattr__(self, name, bool(getattr(self, name)))
         if self.max_area is not None and self.max_area < self.min_area:
             raise ArgumentError(f"max_area: {self.max_area}, expected at least min_area, {self.min_area}")
-        if (
-            isinstance(self.epsilon, bool)
-            or not isinstance(self.epsilon, int | float)
-            or not 0 <= self.epsilon < math.inf
-        ):
+        number = isinstance(self.epsilon, int | float | np.number) and not isinstance(self.epsilon, bool)
+        if not number or not 0 <= self.epsilon < math.inf:
             raise ArgumentError(f"epsilon: {self.epsilon!r}, expected pixels, 0 or more")
+        object.__setattr__(self, "epsilon", float(self.epsilon))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -116,6 +121,12 @@ class DamageSettings:
         """Return the engine's options for a scan, still without a boundary and a limit."""
         sizes = self.sizes(rows, columns)
         options = _core.PieceOptions()
+        for name, size in (("kernel", "kernel"), ("morph_size", "join")):
+            if sizes[size] > _LARGEST_KERNEL:
+                raise ArgumentError(
+                    f"{name}: {getattr(self, name)} is {sizes[size]} pixels of this scan, expected at most "
+                    f"{_LARGEST_KERNEL}"
+                )
         options.cleaning = _core.CleaningOptions(
             opening=sizes["kernel"], join=sizes["join"] if self.join else 0
         )
@@ -158,20 +169,22 @@ def _check_word(name: str, value: Any, words: tuple[str, ...], more: str = "") -
         raise ArgumentError(f"{name}: {value!r}, expected {expected}{more}")
 
 
-def _check_number(name: str, value: Any, least: int) -> None:
+def _number(name: str, value: Any, least: int) -> int:
     try:
         number = None if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = None
     if number is None or not least <= number <= _LARGEST:
         raise ArgumentError(f"{name}: {value!r}, expected a whole number of pixels, {least} or more")
+    return number
 
 
-def _check_box(box: Any) -> None:
+def _box(box: Any) -> tuple[int, int, int, int]:
     try:
-        sides = [operator.index(value) for value in box]
-    except TypeError:
-        sides = []
-    if len(sides) != 4:
-        raise ArgumentError(f"boundary: {box!r}, expected one of {', '.join(map(repr, BOUNDARIES))}, or four "
-                            "whole numbers (x, y, width, height)")  # fmt: skip
+        x, y, width, height = (operator.index(value) for value in box)
+    except (TypeError, ValueError):
+        modes = ", ".join(map(repr, BOUNDARIES))
+        raise ArgumentError(
+            f"boundary: {box!r}, expected one of {modes}, or four whole numbers (x, y, width, height)"
+        ) from None
+    return x, y, width, height
