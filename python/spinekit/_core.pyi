@@ -997,7 +997,7 @@ class ArtworkFinder:
         levels: numpy.typing.NDArray[numpy.uint8] | None = None,
     ) -> None:
         """
-        The next rows of the first pass.
+        The next rows of the first pass; levels, uint8 (rows, columns), gets what add_levels takes.
         """
     def finish(self) -> tuple[int, int, int, int] | None:
         """

@@ -100,6 +100,7 @@ def find_damage(
 
     Examples
     --------
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> scan = rng.integers(150, 200, (400, 600, 3), np.uint8)
     >>> scan[100:140, 200:260] = rng.integers(235, 255, (40, 60, 3))
