@@ -4,15 +4,56 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spinekit import _engine
+from spinekit import _core, _engine
 from spinekit._core import ArgumentError, MalformedDataError, ResourceError
 from spinekit._journal import JsonLines
 
 #: Of an option that differs, before and now.
 _MOST_LETTERS = 60
+
+
+@dataclass(eq=False)
+class Results:
+    """What a batch has written.
+
+    Attributes
+    ----------
+    folder : of everything
+    kept : names of inputs whose results were there
+    failures : why an input has no results, by its name
+    names : of all inputs, in order
+    seconds : wall time
+    """
+
+    folder: Path
+    kept: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def ok(self) -> bool:
+        """Whether every input has its results; that these are empty is no failure."""
+        return not self.failures
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "spinekit": _core.__version__,
+            "folder": str(self.folder),
+            "seconds": self.seconds,
+            "kept": list(self.kept),
+            "failures": dict(self.failures),
+        }
+
+    def failed_lines(self) -> list[str]:
+        """Return what failed and why, in lines for people."""
+        lines = [f"{len(self.failures)} FAILED:"] if self.failures else []
+        return lines + [f"  {name}: {problem}" for name, problem in self.failures.items()]
 
 
 class ResultFolder:

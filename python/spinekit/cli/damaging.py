@@ -9,7 +9,7 @@ from spinekit import _engine
 from spinekit._inputs import find_inputs
 from spinekit.cli.commands import Commands, finished, worker_options
 from spinekit.damage.batch import SCANS
-from spinekit.damage.pieces import FORMATS
+from spinekit.damage.formats import FORMATS
 from spinekit.damage.settings import AT_BOUNDARY, MEMORY, NUMBERINGS
 
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spinekit import _core, _engine
+from spinekit import _engine
 from spinekit._core import SpinekitError
 from spinekit._inputs import Kind, find_inputs
 from spinekit._progress import Progress
-from spinekit._results import ResultFolder
+from spinekit._results import ResultFolder, Results
 from spinekit.damage.finding import check_model, searched, settings_of
+from spinekit.damage.formats import FORMATS, OVERLAY_NAME, OVERLAY_SIDE, check_formats
 from spinekit.damage.model import ColorModel
 from spinekit.damage.piece import checked_scale
-from spinekit.damage.pieces import FORMATS, OVERLAY_NAME, OVERLAY_SIDE, check_formats
 from spinekit.damage.settings import MEMORY, bytes_of
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8", ".png", ".jpg", ".jpeg")
@@ -54,7 +54,7 @@ SCANS = Kind(
 
 
 @dataclass(eq=False)
-class DamagedScans:
+class DamagedScans(Results):
     """What `find_damage_files` has written.
 
     Attributes
@@ -68,28 +68,11 @@ class DamagedScans:
     seconds : wall time
     """
 
-    folder: Path
     found: dict[str, dict[str, Any]] = field(default_factory=dict)
-    kept: list[str] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
-    names: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def ok(self) -> bool:
-        """Whether every scan was searched; that one has no damage is no failure."""
-        return not self.failures
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {
-            "spinekit": _core.__version__,
-            "folder": str(self.folder),
-            "seconds": self.seconds,
-            "found": self.found,
-            "kept": list(self.kept),
-            "failures": dict(self.failures),
-        }
+        return super().to_dict() | {"found": self.found}
 
     def __str__(self) -> str:
         kept = f", {len(self.kept)} were there" if self.kept else ""
@@ -107,10 +90,7 @@ class DamagedScans:
                 size += f", {one['pixels'] * x * y:,.1f} mm2 at {scale} mm a pixel"
             lines.append(f"  {name}: {count}, {size}")
             lines += [f"    {note}" for note in one["notes"]]
-        if self.failures:
-            lines.append(f"{len(self.failures)} FAILED:")
-            lines += [f"  {name}: {problem}" for name, problem in self.failures.items()]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.failed_lines()])
 
 
 def find_damage_files(

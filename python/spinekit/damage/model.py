@@ -1,6 +1,5 @@
 """Classes of colours, and the pictures that they divide."""
 
-import html
 import json
 import os
 import threading
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 from spinekit import _core, _engine
 from spinekit._core import ArgumentError, MalformedDataError
 from spinekit.annotations.reading import read_json
-from spinekit.damage import model_files
+from spinekit.damage import model_files, model_page
 from spinekit.damage.fitting import ColorComponent, fitted
 from spinekit.damage.scans import DECODING, Image, Scan, opened_scan
 
@@ -399,17 +398,7 @@ class ColorModel:
         return f"<ColorModel: {classes}; {self._rule}{reject}>"
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td style='background:{_css_color(one.mean)};width:3em'></td>"
-            f"<th style='text-align:left'>{html.escape(one.name)}</th>"
-            f"<td>{'damage' if one.name in self._damage else ''}</td>"
-            f"<td style='text-align:right'>{one.weight:,.0f}</td>"
-            f"<td>{', '.join(f'{value:.1f}' for value in one.mean)}</td></tr>"
-            for one in self._components
-        )
-        titles = ("", "class", "", "pixels", "mean L, a, b, S")
-        head = "<tr>" + "".join(f"<th>{title}</th>" for title in titles) + "</tr>"
-        return f"<table>{head}{rows}</table><p>{html.escape(repr(self))}</p>"
+        return model_page.table(self)
 
 
 _Means = tuple[Scan, _core.Executor]
@@ -427,18 +416,3 @@ def damage_mask(
     classifier = model._classifier("mask", scan, executor, cancel)
     assert isinstance(classifier, _core.DamageMask)
     return classifier
-
-
-def _css_color(mean: NDArray[np.float64]) -> str:
-    """Return the sRGB colour of mean (L, a, b, S), for style sheets."""
-    y = (mean[0] / 2.55 + 16) / 116
-    curve = np.array([y + (mean[1] - 128) / 500, y, y - (mean[2] - 128) / 200])
-    xyz = np.where(curve > 6 / 29, curve**3, (curve - 16 / 116) / 7.787) * (0.950456, 1, 1.088754)
-    to_rgb = [
-        [3.240479, -1.53715, -0.498535],
-        [-0.969256, 1.875991, 0.041556],
-        [0.055648, -0.204043, 1.057311],
-    ]
-    linear = np.clip(to_rgb @ xyz, 0, 1)
-    rgb = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
-    return "#" + "".join(f"{round(255 * value):02x}" for value in rgb)

@@ -5,13 +5,16 @@ import html
 import io
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from spinekit.damage.piece import DamagedPiece
+from spinekit.damage.piece import DamagedPiece, area_text
 from spinekit.damage.svg import drawing
+
+if TYPE_CHECKING:
+    from spinekit.damage.pieces import DamagedPieces
 
 _SHOWN = 20
 _COLUMNS = [
@@ -105,3 +108,22 @@ def html_table(pieces: Sequence[DamagedPiece]) -> str:
     left = len(pieces) - _SHOWN
     more = f"<p>and {left:,} more</p>" if left > 0 else ""
     return f"<table><tr>{top}</tr>{body}</table>{more}"
+
+
+def summary(pieces: "DamagedPieces") -> list[str]:
+    """Return what there is to say of all pieces, in lines for people."""
+    name = "a scan" if pieces.source is None else f"'{pieces.source}'"
+    count = f"{len(pieces):,} damaged piece{'' if len(pieces) == 1 else 's'}"
+    lines = [f"{count} in {name}, {pieces.width} x {pieces.height} pixels"]
+    if len(pieces):
+        if pieces.pixels is not None:
+            lines.append(f"damaged pixels {pieces.pixels:,}")
+        largest = max(pieces, key=lambda piece: piece.area)
+        lines.append(
+            f"area {area_text(pieces.area, pieces.area_mm2)}; the largest is piece {largest.number}, "
+            f"{area_text(largest.area, largest.area_mm2)}"
+        )
+    if pieces.mm_per_pixel is not None:
+        x, y = pieces.mm_per_pixel
+        lines.append(f"scale {x:.6g} mm a pixel" if x == y else f"scale {x:.6g} x {y:.6g} mm a pixel")
+    return lines + [f"note: {note}" for note in pieces.notes]

@@ -1,7 +1,6 @@
 """What finding damage gives: numbered pieces, for a look, for statistics and for a laser cutter."""
 
 import html
-import io
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePath
@@ -15,7 +14,8 @@ from spinekit._core import ArgumentError, MalformedDataError
 from spinekit.annotations.reading import read_json
 from spinekit.damage import cutting, piece_files, piece_table, svg
 from spinekit.damage.cutting import SvgFiles
-from spinekit.damage.dxf import dxf_file, require_ezdxf
+from spinekit.damage.dxf import dxf_file
+from spinekit.damage.formats import OVERLAY_NAME, OVERLAY_SIDE, check_formats, png_of
 from spinekit.damage.geojson import geojson_text
 from spinekit.damage.overlay import draw, preview_of
 from spinekit.damage.piece import DamagedPiece, FoundPiece, area_text, checked_scale
@@ -23,32 +23,8 @@ from spinekit.damage.scans import DECODING, Preview
 
 Scale = float | tuple[float, float]
 
-FORMATS = ("svg", "csv", "json", "geojson", "dxf", "overlay")
-OVERLAY_NAME = "overlay.png"
-#: Pixels at most along an overlay's longer side.
-OVERLAY_SIDE = 2000
-#: Of compression; pictures of scans gain little from more.
-_EFFORT = 3
 #: In messages.
 _MOST_NUMBERS = 12
-
-
-def check_formats(formats: Sequence[str]) -> None:
-    """Raise an ArgumentError unless all are `FORMATS`."""
-    unknown = [formats] if isinstance(formats, str) else [one for one in formats if one not in FORMATS]
-    if unknown or not formats:
-        shown = repr(unknown[0]) if unknown else "none"
-        raise ArgumentError(f"formats: {shown}, expected a list of {', '.join(FORMATS)}")
-    if "dxf" in formats:
-        require_ezdxf()
-
-
-def _png(picture: NDArray[np.uint8]) -> bytes:
-    from PIL import Image  # noqa: PLC0415 - slow to import
-
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", compress_level=_EFFORT)
-    return buffer.getvalue()
 
 
 class DamagedPieces(Sequence[DamagedPiece]):
@@ -383,7 +359,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         found = self._svg() if "svg" in formats else {}
         found |= {f"pieces.{name}": make() for name, make in makers.items() if name in formats}
         if "overlay" in formats:
-            found[OVERLAY_NAME] = _png(draw(self[:], preview) if preview else self.overlay(scan))
+            found[OVERLAY_NAME] = png_of(draw(self[:], preview) if preview else self.overlay(scan))
         return found
 
     def _svg(self) -> dict[str, bytes]:
@@ -423,30 +399,14 @@ class DamagedPieces(Sequence[DamagedPiece]):
         return DamagedPieces.from_dict, (self.to_dict(),)
 
     def __str__(self) -> str:
-        return "\n".join(self._lines())
+        return "\n".join(piece_table.summary(self))
 
     def __repr__(self) -> str:
         return f"<DamagedPieces: {len(self)} of {self.width} x {self.height} pixels, {self._area_text()}>"
 
     def _repr_html_(self) -> str:
-        lines = "".join(f"<li>{html.escape(line)}</li>" for line in self._lines())
+        lines = "".join(f"<li>{html.escape(line)}</li>" for line in piece_table.summary(self))
         return f"<ul>{lines}</ul>" + (piece_table.html_table(self[:]) if self._found else "")
-
-    def _lines(self) -> list[str]:
-        count = f"{len(self):,} damaged piece{'' if len(self) == 1 else 's'}"
-        lines = [f"{count} in {self._name()}, {self.width} x {self.height} pixels"]
-        if self._found and self.pixels is not None:
-            lines.append(f"damaged pixels {self.pixels:,}")
-        if self._found:
-            largest = self[max(range(len(self)), key=lambda place: self._found[place].area)]
-            lines.append(
-                f"area {self._area_text()}; the largest is piece {largest.number}, "
-                f"{area_text(largest.area, largest.area_mm2)}"
-            )
-        if self.mm_per_pixel is not None:
-            x, y = self.mm_per_pixel
-            lines.append(f"scale {x:.6g} mm a pixel" if x == y else f"scale {x:.6g} x {y:.6g} mm a pixel")
-        return lines + [f"note: {note}" for note in self.notes]
 
     def _area_text(self) -> str:
         return area_text(self.area, self.area_mm2)

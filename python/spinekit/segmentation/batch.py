@@ -5,14 +5,13 @@ import os
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
-from spinekit import _core, _engine
+from spinekit import _engine
 from spinekit._core import ArgumentError, SpinekitError
 from spinekit._inputs import find_inputs
 from spinekit._progress import Progress
-from spinekit._results import ResultFolder, sha256_of
+from spinekit._results import ResultFolder, Results, sha256_of
 from spinekit.radiograph import checked_spacing
 from spinekit.radiographs import read_radiograph
 from spinekit.segmentation.engine import checked_size
@@ -26,7 +25,7 @@ _MOST_LINES = 10
 
 
 @dataclass(eq=False)
-class SegmentedFilms:
+class SegmentedFilms(Results):
     """What `segment_files` has written.
 
     Attributes
@@ -39,17 +38,7 @@ class SegmentedFilms:
     seconds : wall time
     """
 
-    folder: Path
     pixels: dict[str, dict[str, int]] = field(default_factory=dict)
-    kept: list[str] = field(default_factory=list)
-    failures: dict[str, str] = field(default_factory=dict)
-    names: list[str] = field(default_factory=list)
-    seconds: float = 0.0
-
-    @property
-    def ok(self) -> bool:
-        """Whether every film has its masks; that one of them is empty is no failure."""
-        return not self.failures
 
     @property
     def empty(self) -> dict[str, list[str]]:
@@ -62,14 +51,7 @@ class SegmentedFilms:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {
-            "spinekit": _core.__version__,
-            "folder": str(self.folder),
-            "seconds": self.seconds,
-            "pixels": self.pixels,
-            "kept": list(self.kept),
-            "failures": dict(self.failures),
-        }
+        return super().to_dict() | {"pixels": self.pixels}
 
     def __str__(self) -> str:
         kept = f", {len(self.kept)} were there" if self.kept else ""
@@ -81,10 +63,7 @@ class SegmentedFilms:
         if len(gaps) > _MOST_LINES:
             gaps[_MOST_LINES:] = [f"  and {len(gaps) - _MOST_LINES} more films"]
         lines += gaps
-        if self.failures:
-            lines.append(f"{len(self.failures)} FAILED:")
-            lines += [f"  {name}: {problem}" for name, problem in self.failures.items()]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.failed_lines()])
 
 
 def segment_files(
