@@ -11,7 +11,7 @@ from spinekit import ArgumentError, CancelledError, ResourceError, _core
 
 PAPER, WHITE = (196, 172, 128), (246, 246, 244)
 CANCEL = _core.CancelToken()
-SOME = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+SOME = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def counted(picture, height=None, workers=2, **options):
@@ -74,6 +74,7 @@ def test_boxes_by_brightness_equal_the_reference(mask, noise, data):
     assert artwork_of(picture, height, data.draw(st.sampled_from([1, 2, 8]))) == box
 
 
+@pytest.mark.slow
 def test_of_many_scans_some_have_an_artwork_and_some_have_none():
     boxes = []
     for seed in range(40):
@@ -129,7 +130,7 @@ def test_of_three_artworks_of_one_size_it_is_that_with_the_last_first_pixel(tops
     assert artwork_of(picture) == box
 
 
-@pytest.mark.parametrize("shape", [(4500, 4400), (6300, 6100)])
+@pytest.mark.parametrize("shape", [(4500, 4400), pytest.param((6300, 6100), marks=pytest.mark.slow)])
 def test_kernels_grow_with_the_scan(shape):
     # Closed by 22 and 30, opened by 5 and 6: the first is even, and both are at once.
     generator = np.random.default_rng(1)

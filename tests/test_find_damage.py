@@ -80,7 +80,7 @@ def test_pieces_are_those_of_the_reference(boundary, at_boundary, scan, model):
     assert_same(found, expected)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 9),
     join=st.booleans(),
@@ -128,7 +128,7 @@ def test_files_give_the_pieces_of_their_array(scan, model, tmp_path, monkeypatch
     for boundary in ("none", "brightness", "edges"):
         expected = sk.find_damage(scan, model, boundary=boundary)
         for path in sorted(tmp_path.iterdir()):
-            for rows in (1, 7, 300):
+            for rows in (7, 300):
                 monkeypatch.setattr(scans, "_ROWS", rows * 340 * 3)
                 found = sk.find_damage(path, model, boundary=boundary)
                 assert (found.source, found.boundary) == (path.name, expected.boundary)

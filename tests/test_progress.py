@@ -37,4 +37,4 @@ def test_a_pipe_that_nobody_reads_does_not_stop_the_work():
     process.stderr.close()
     assert process.stdout.read() == "done\n"
     process.stdout.close()
-    assert process.wait(30) == 0
+    assert process.wait(30) in (0, 120)  # the latter where Python itself cannot flush at its end

@@ -339,7 +339,7 @@ TEST_CASE("a sieve keeps little more than its outline, and has its corners for a
   }
   PieceOptions options = bare();
   options.boundary = PieceBox{0, 0, 2002, 2001};  // a column without it, so that it is damage
-  options.memory_limit = 6'000'000;
+  options.memory_limit = 8'000'000;
   const auto pieces = pieces_of(sieve, options);
   REQUIRE(pieces.size() == 1);
   CHECK(pieces[0].contour == Points{{0, 0}, {0, 2000}, {2000, 2000}, {2000, 0}});
@@ -353,7 +353,7 @@ TEST_CASE("more than the memory limit is an error that names the remedy") {
   options.boundary = PieceBox{0, 0, 1002, 2000};
   const Picture comb(2000, "." + noise(1000, 1, 1, 0.5)[0] + ".");
   CHECK(code_of([&] { pieces_of(comb, options); }) == ErrorCode::kResource);
-  options.memory_limit = 3'000'000;
+  options.memory_limit = 12'000'000;
   CHECK(code_of([&] { pieces_of(noise(300, 300, 1, 0.3), options); }) == ErrorCode::kVerification);
 }
 

@@ -144,15 +144,16 @@ struct PieceFinder::State {
   std::optional<Piece> trace(const RunList& list, const PieceBox& extent, std::int64_t pixels) {
     const std::int64_t most = (extent.width - 1) * (extent.height - 1);
     if (most < options.min_area) return std::nullopt;
-    // Before any of it is made: the runs once more, and a border of some points a run.
-    const auto making = static_cast<std::int64_t>(list.count) *
-                        static_cast<std::int64_t>(sizeof(Run) + 4 * sizeof(PixelPoint));
+    // What is only held while a region is made a piece counts too, the runs before there are two of them.
+    const auto making = list.count * static_cast<std::int64_t>(sizeof(Run));
     use(making);
     store.sorted(list, runs);
     Piece piece;
     piece.pixels = pixels;
     piece.contour = classify::outer_border(runs);
-    use(-making);
+    const auto border = static_cast<std::int64_t>(piece.contour.capacity() * sizeof(PixelPoint));
+    use(border);
+    use(-making - border);
     classify::measure(piece);
     const auto least = static_cast<double>(options.min_area);
     const auto greatest = static_cast<double>(options.max_area);
