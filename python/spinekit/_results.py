@@ -3,13 +3,13 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from spinekit import _core, _engine
-from spinekit._core import ArgumentError, MalformedDataError, ResourceError
+from spinekit._core import ArgumentError, MalformedDataError, ResourceError, SpinekitError
 from spinekit._journal import JsonLines
 
 #: Of an option that differs, before and now.
@@ -49,6 +49,16 @@ class Results:
             "kept": list(self.kept),
             "failures": dict(self.failures),
         }
+
+    @contextlib.contextmanager
+    def noting_failure(self, name: str) -> Iterator[None]:
+        """Note what fails with one input, which must not take the others along."""
+        try:
+            yield
+        except SpinekitError as failure:
+            self.failures[name] = str(failure)
+        except Exception as failure:
+            self.failures[name] = f"{type(failure).__name__}: {failure}"
 
     def failed_lines(self) -> list[str]:
         """Return what failed and why, in lines for people."""

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from spinekit import _engine
-from spinekit._core import SpinekitError
 from spinekit._inputs import Kind, find_inputs
 from spinekit._progress import Progress
 from spinekit._results import ResultFolder, Results
@@ -172,7 +171,7 @@ def find_damage_files(
         Progress(len(scans) if len(scans) > 1 else 0, progress, "scans") as bar,
     ):
         for name, path in scans.items():
-            try:
+            with done.noting_failure(name):
                 found = results.kept(name, path, [f"{name}/{_FILES[one]}" for one in formats])
                 if found is not None:
                     done.kept.append(name)
@@ -199,10 +198,6 @@ def find_damage_files(
                         name, path, {f"{name}/{file}": content for file, content in files.items()}, found
                     )
                 done.found[name] = found
-            except SpinekitError as failure:
-                done.failures[name] = str(failure)
-            except Exception as failure:  # one scan must not take the others along
-                done.failures[name] = f"{type(failure).__name__}: {failure}"
             bar.advance()
     done.seconds = time.perf_counter() - started
     return done

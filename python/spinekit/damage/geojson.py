@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit._core import ArgumentError
-from spinekit.damage.piece import DamagedPiece, Points
+from spinekit.damage.piece import DamagedPiece
+from spinekit.damage.svg import Points
 
 _AXES = {
     "image": "x to the right, y down; centres of pixels at whole numbers, the first one's at (0, 0)",

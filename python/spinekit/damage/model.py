@@ -19,7 +19,7 @@ from spinekit.damage.scans import DECODING, Image, Scan, opened_scan
 #: Label of pixels that are too far from every class.
 REJECTED = 255
 
-_FOREGROUND, _BACKGROUND = "foreground", "background"
+FOREGROUND, BACKGROUND = "foreground", "background"
 
 Boxes = Sequence[Sequence[int]] | NDArray[np.integer[Any]]
 
@@ -141,10 +141,10 @@ class ColorModel:
             if damage is not None:
                 raise ArgumentError("damage: only with classes=; otherwise the background is the damage")
             chosen: Mapping[str, Boxes] = {
-                _FOREGROUND: () if foreground is None else foreground,
-                _BACKGROUND: () if background is None else background,
+                FOREGROUND: () if foreground is None else foreground,
+                BACKGROUND: () if background is None else background,
             }
-            damage = (_BACKGROUND,)
+            damage = (BACKGROUND,)
         else:
             if background is not None or foreground is not None:
                 raise ArgumentError("classes: expected without background= and foreground=")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from spinekit import _core
 from spinekit._core import ArgumentError
 from spinekit.damage.fitting import boxes_of
-from spinekit.damage.model import REJECTED, Boxes, ColorModel
+from spinekit.damage.model import BACKGROUND, FOREGROUND, REJECTED, Boxes, ColorModel
 from spinekit.damage.scans import DECODING, Box, Image, Scan, checked_box, opened_scan, preview_step
 
 #: Each has a key.
@@ -22,7 +22,6 @@ _MOST_BOXES = 1000
 #: Side of a preview: to see something, and to send it at once.
 _LEAST_SIDE, _MOST_SIDE = 100, 4096
 
-_FOREGROUND, _BACKGROUND = "foreground", "background"
 
 # M. Okabe, K. Ito, Color universal design, 2008: told apart with any kind of colour vision. White for the
 # ninth; the front-end draws every line with dark edges.
@@ -34,7 +33,7 @@ _PALETTE = (
 def pick_boxes(
     scan: Image,
     *,
-    classes: Sequence[str] = (_FOREGROUND, _BACKGROUND),
+    classes: Sequence[str] = (FOREGROUND, BACKGROUND),
     damage: str | Sequence[str] | None = None,
     boxes: Mapping[str, Boxes] | None = None,
     side: int = 1200,
@@ -161,20 +160,20 @@ class BoxPicker:
     @property
     def background(self) -> tuple[Box, ...]:
         """Boxes on damage, for `ColorModel.fit`; can be set."""
-        return self.boxes[self._class(_BACKGROUND)]
+        return self.boxes[self._class(BACKGROUND)]
 
     @background.setter
     def background(self, boxes: Boxes) -> None:
-        self.boxes = {**self.boxes, self._class(_BACKGROUND): boxes}
+        self.boxes = {**self.boxes, self._class(BACKGROUND): boxes}
 
     @property
     def foreground(self) -> tuple[Box, ...]:
         """Boxes on the work itself, for `ColorModel.fit`; can be set."""
-        return self.boxes[self._class(_FOREGROUND)]
+        return self.boxes[self._class(FOREGROUND)]
 
     @foreground.setter
     def foreground(self, boxes: Boxes) -> None:
-        self.boxes = {**self.boxes, self._class(_FOREGROUND): boxes}
+        self.boxes = {**self.boxes, self._class(FOREGROUND): boxes}
 
     def fit(
         self,
@@ -370,7 +369,7 @@ def _checked_classes(classes: Any) -> tuple[str, ...]:
 
 def _checked_damage(damage: Any, classes: tuple[str, ...]) -> tuple[str, ...]:
     if damage is None:
-        return (_BACKGROUND,) if _BACKGROUND in classes else ()
+        return (BACKGROUND,) if BACKGROUND in classes else ()
     if not isinstance(damage, Sequence):
         raise ArgumentError(f"damage: {damage!r}, expected names among {', '.join(classes)}")
     names = (damage,) if isinstance(damage, str) else tuple(damage)

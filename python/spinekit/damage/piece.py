@@ -4,12 +4,10 @@ import math
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from spinekit._core import ArgumentError
 from spinekit.damage import svg
-
-Points = NDArray[np.int32]
+from spinekit.damage.svg import Points
 
 
 class FoundPiece(Protocol):

@@ -12,7 +12,8 @@ import numpy as np
 from spinekit import _core
 from spinekit._core import MalformedDataError
 from spinekit.damage import checks
-from spinekit.damage.piece import DamagedPiece, Points
+from spinekit.damage.piece import DamagedPiece
+from spinekit.damage.svg import Points
 from spinekit.report import plain_values
 
 FORMAT = "spinekit damaged pieces"

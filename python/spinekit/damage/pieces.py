@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from spinekit import _engine
 from spinekit._core import ArgumentError, MalformedDataError
+from spinekit._png import png_bytes
 from spinekit.annotations.reading import read_json
 from spinekit.damage import cutting, piece_files, piece_table, svg
 from spinekit.damage.cutting import SvgFiles
 from spinekit.damage.dxf import dxf_file
-from spinekit.damage.formats import OVERLAY_NAME, OVERLAY_SIDE, check_formats, png_of
+from spinekit.damage.formats import OVERLAY_NAME, OVERLAY_SIDE, check_formats
 from spinekit.damage.geojson import geojson_text
 from spinekit.damage.overlay import draw, preview_of
 from spinekit.damage.piece import DamagedPiece, FoundPiece, area_text, checked_scale
@@ -359,7 +360,7 @@ class DamagedPieces(Sequence[DamagedPiece]):
         found = self._svg() if "svg" in formats else {}
         found |= {f"pieces.{name}": make() for name, make in makers.items() if name in formats}
         if "overlay" in formats:
-            found[OVERLAY_NAME] = png_of(draw(self[:], preview) if preview else self.overlay(scan))
+            found[OVERLAY_NAME] = png_bytes(draw(self[:], preview) if preview else self.overlay(scan))
         return found
 
     def _svg(self) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spinekit import _engine
+from spinekit._png import png_bytes
 from spinekit.measurement.landmarks import BONES, Landmarks
 from spinekit.phantom.film import PhantomFilm
 from spinekit.phantom.spine import Spine
@@ -19,8 +20,6 @@ from spinekit.phantom.spine import Spine
 FORMATS = ("png", "tiff", "npz")
 #: Of films, whose PNGs have 16.
 _BITS = 12
-#: The noise of films hardly compresses: more effort takes twice the time for 2 % of the bytes.
-_PNG_EFFORT = 3
 
 Row = dict[str, Any]
 
@@ -111,14 +110,12 @@ def _eight_bits(mask: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _write_picture(pixels: NDArray[Any], path: Path, bits: int | None = None) -> None:
-    from PIL import Image, PngImagePlugin  # noqa: PLC0415 - slow to import
+    from PIL import PngImagePlugin  # noqa: PLC0415 - slow to import
 
     chunks = PngImagePlugin.PngInfo()
     if bits is not None:
         chunks.add(b"sBIT", bytes([bits]))
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=_PNG_EFFORT, pnginfo=chunks)
-    _engine.write_file(path, buffer.getvalue())
+    _engine.write_file(path, png_bytes(pixels, pnginfo=chunks))
 
 
 def _write_film(path: Path, made: Made) -> None:

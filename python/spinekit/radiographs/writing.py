@@ -1,11 +1,11 @@
 """Films as PNG, to look at and to hand on."""
 
-import io
 from pathlib import Path
 
 import numpy as np
 
 from spinekit import _engine
+from spinekit._png import png_bytes
 from spinekit.radiograph import Radiograph
 
 
@@ -14,12 +14,8 @@ def write_png(film: Radiograph, path: Path) -> None:
 
     The file appears whole or not at all.
     """
-    from PIL import Image  # noqa: PLC0415 - slow to import
-
     pixels = film.pixels
     if pixels.dtype == np.float32:
         low, high = float(pixels.min()), float(pixels.max())
         pixels = np.rint((pixels - low) * (65535 / ((high - low) or 1.0))).astype(np.uint16)
-    written = io.BytesIO()
-    Image.fromarray(pixels).save(written, "PNG", compress_level=3)
-    _engine.write_file(path, written.getvalue())
+    _engine.write_file(path, png_bytes(pixels))

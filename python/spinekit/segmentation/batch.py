@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from spinekit import _engine
-from spinekit._core import ArgumentError, SpinekitError
+from spinekit._core import ArgumentError
 from spinekit._inputs import find_inputs
 from spinekit._progress import Progress
 from spinekit._results import ResultFolder, Results, sha256_of
@@ -162,7 +162,7 @@ def segment_files(
         Progress(len(films), progress, "films") as bar,
     ):
         for name, path in films.items():
-            try:
+            with made.noting_failure(name):
                 files = form.files(name, weights.labels)
                 pixels = results.kept(name, path, files)
                 if pixels is not None:
@@ -176,10 +176,6 @@ def segment_files(
                     results.write(name, path, ready.contents, ready.pixels)
                     pixels = ready.pixels
                 made.pixels[name] = pixels
-            except SpinekitError as failure:
-                made.failures[name] = str(failure)
-            except Exception as failure:  # one film must not take the others along
-                made.failures[name] = f"{type(failure).__name__}: {failure}"
             bar.advance()
     made.seconds = time.perf_counter() - started
     return made

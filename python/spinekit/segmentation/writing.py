@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from spinekit import _core
 from spinekit._core import ArgumentError
+from spinekit._png import png_bytes
 from spinekit.measurement.reading import NOTE_NAME, ON_DETECTOR
 from spinekit.radiograph import Radiograph
 from spinekit.segmentation.finding import OVERLAY_SUFFIX
@@ -19,7 +20,6 @@ from spinekit.segmentation.overlay import overlay
 from spinekit.volumes.nifti import require_nibabel
 
 FORMATS = ("png", "npz", "nifti")
-_EFFORT = 3
 
 
 @dataclass(frozen=True)
@@ -92,15 +92,9 @@ def encoded(name: str, found: Segmented, form: Form) -> Files:
     encoders = {"png": _pictures, "npz": _arrays, "nifti": _nifti}
     contents = encoders[form.format](name, found, masks, form)
     if form.overlay:
-        contents[f"{name}{OVERLAY_SUFFIX}"] = _png(overlay(found.film, masks, found.labels))
+        contents[f"{name}{OVERLAY_SUFFIX}"] = png_bytes(overlay(found.film, masks, found.labels))
     counts = np.count_nonzero(masks, axis=(1, 2))
     return Files(contents, {label: int(count) for label, count in zip(found.labels, counts, strict=True)})
-
-
-def _png(image: Any) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=_EFFORT)
-    return buffer.getvalue()
 
 
 def _pictures(name: str, found: Segmented, masks: NDArray[np.bool_], form: Form) -> dict[str, bytes]:
@@ -109,7 +103,7 @@ def _pictures(name: str, found: Segmented, masks: NDArray[np.bool_], form: Form)
     contents = {}
     for label, mask, share in zip(found.labels, masks, found.probabilities, strict=True):
         pixels = np.rint(255 * share).astype(np.uint8) if form.probabilities else mask * np.uint8(255)
-        contents[f"{name}/{label}.png"] = _png(Image.fromarray(pixels))
+        contents[f"{name}/{label}.png"] = png_bytes(Image.fromarray(pixels))
     film = found.film
     note = {
         "spinekit": _core.__version__,
